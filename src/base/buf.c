@@ -13,9 +13,15 @@ void tg_wipe(void *ptr, size_t len)
     }
 }
 
-void tg_buf_init(tg_buf *buf, size_t max) { *buf = (tg_buf){.max = max}; }
+void tg_buf_init(tg_buf *buf, size_t max)
+{
+    *buf = (tg_buf){.max = max};
+}
 
-void tg_buf_init_wiped(tg_buf *buf, size_t max) { *buf = (tg_buf){.max = max, .is_wiped = true}; }
+void tg_buf_init_wiped(tg_buf *buf, size_t max)
+{
+    *buf = (tg_buf){.max = max, .is_wiped = true};
+}
 
 void tg_buf_clear(tg_buf *buf)
 {
@@ -34,7 +40,10 @@ void tg_buf_release(tg_buf *buf)
     buf->cap = 0;
 }
 
-void tg_buf_done(tg_buf *buf) { tg_buf_release(buf); }
+void tg_buf_done(tg_buf *buf)
+{
+    tg_buf_release(buf);
+}
 
 /* Moves the bytes into a block of `cap` bytes, at its beginning. */
 static tg_result move_to(tg_buf *buf, size_t cap)
@@ -94,7 +103,10 @@ tg_result tg_buf_reserve(tg_buf *buf, size_t len, uint8_t **out_ptr)
     return tg_ok();
 }
 
-void tg_buf_commit(tg_buf *buf, size_t len) { buf->end += len <= buf->cap - buf->end ? len : buf->cap - buf->end; }
+void tg_buf_commit(tg_buf *buf, size_t len)
+{
+    buf->end += len <= buf->cap - buf->end ? len : buf->cap - buf->end;
+}
 
 tg_result tg_buf_append(tg_buf *buf, tg_slice bytes)
 {
@@ -107,9 +119,15 @@ tg_result tg_buf_append(tg_buf *buf, tg_slice bytes)
     return tg_ok();
 }
 
-tg_result tg_buf_append_byte(tg_buf *buf, uint8_t byte) { return tg_buf_append(buf, tg_slice_of(&byte, 1)); }
+tg_result tg_buf_append_byte(tg_buf *buf, uint8_t byte)
+{
+    return tg_buf_append(buf, tg_slice_of(&byte, 1));
+}
 
-tg_result tg_buf_append_str(tg_buf *buf, const char *text) { return tg_buf_append(buf, tg_slice_str(text)); }
+tg_result tg_buf_append_str(tg_buf *buf, const char *text)
+{
+    return tg_buf_append(buf, tg_slice_str(text));
+}
 
 tg_result tg_buf_append_u64(tg_buf *buf, uint64_t value)
 {

@@ -25,13 +25,19 @@ void tg_buf_done(tg_buf *buf);
 void tg_buf_clear(tg_buf *buf);
 void tg_buf_release(tg_buf *buf);
 
-static inline size_t tg_buf_len(const tg_buf *buf) { return buf->end - buf->start; }
+static inline size_t tg_buf_len(const tg_buf *buf)
+{
+    return buf->end - buf->start;
+}
 static inline tg_slice tg_buf_slice(const tg_buf *buf)
 {
     return (tg_slice){buf->ptr != NULL ? buf->ptr + buf->start : NULL, buf->end - buf->start};
 }
 /* tg_buf_space is how many more bytes the maximum allows. */
-static inline size_t tg_buf_space(const tg_buf *buf) { return buf->max - tg_buf_len(buf); }
+static inline size_t tg_buf_space(const tg_buf *buf)
+{
+    return buf->max - tg_buf_len(buf);
+}
 
 /* tg_buf_reserve makes room for `len` more bytes behind the last.
  * out   *out_ptr: where to write them; valid until the next call on buf; follow with tg_buf_commit

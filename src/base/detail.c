@@ -79,7 +79,10 @@ tg_result tg_detail_append(const tg_detail *detail, tg_buf *buf)
     return detail->remedy[0] != 0 ? tg_buf_printf(buf, "; %s", detail->remedy) : tg_ok();
 }
 
-void tg_faults_init(tg_faults *faults) { *faults = (tg_faults){0}; }
+void tg_faults_init(tg_faults *faults)
+{
+    *faults = (tg_faults){0};
+}
 
 void tg_faults_done(tg_faults *faults)
 {

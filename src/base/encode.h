@@ -12,7 +12,10 @@ typedef enum tg_base64_kind {
 /* tg_base64_encoded_len is the text's length for `len` bytes (len at most SIZE_MAX / 2). */
 size_t tg_base64_encoded_len(tg_base64_kind kind, size_t len);
 /* tg_base64_decoded_max bounds what `len` characters decode to. */
-static inline size_t tg_base64_decoded_max(size_t len) { return len / 4 * 3 + 3; }
+static inline size_t tg_base64_decoded_max(size_t len)
+{
+    return len / 4 * 3 + 3;
+}
 
 /* tg_base64_encode writes tg_base64_encoded_len bytes to out. */
 void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out);

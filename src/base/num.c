@@ -27,7 +27,10 @@ static tg_result parse(tg_slice text, uint64_t base, uint64_t max, uint64_t *out
     return tg_ok();
 }
 
-tg_result tg_num_parse_u64(tg_slice text, uint64_t max, uint64_t *out_value) { return parse(text, 10, max, out_value); }
+tg_result tg_num_parse_u64(tg_slice text, uint64_t max, uint64_t *out_value)
+{
+    return parse(text, 10, max, out_value);
+}
 
 tg_result tg_num_parse_hex_u64(tg_slice text, uint64_t max, uint64_t *out_value)
 {

@@ -11,7 +11,10 @@ typedef struct tg_reader {
     tg_code code;  /* the first failure, TG_OK before any */
 } tg_reader;
 
-static inline tg_reader tg_reader_of(tg_slice bytes) { return (tg_reader){bytes, TG_OK}; }
+static inline tg_reader tg_reader_of(tg_slice bytes)
+{
+    return (tg_reader){bytes, TG_OK};
+}
 
 /* tg_reader_fail records `code` unless an earlier failure stands, and drops the rest. */
 void tg_reader_fail(tg_reader *reader, tg_code code);

@@ -37,10 +37,22 @@ typedef struct tg_result {
 /* Marks a function that parses bytes from a client, the host or AWS: each has a fuzz target (script/lint compares). */
 #define TG_FOREIGN
 
-static inline tg_result tg_ok(void) { return (tg_result){TG_OK, 0}; }
-static inline tg_result tg_fail(tg_code code) { return (tg_result){code, 0}; }
-static inline tg_result tg_fail_os(int os_error) { return (tg_result){TG_ERR_SYSTEM, os_error}; }
-static inline bool tg_is_ok(tg_result result) { return result.code == TG_OK; }
+static inline tg_result tg_ok(void)
+{
+    return (tg_result){TG_OK, 0};
+}
+static inline tg_result tg_fail(tg_code code)
+{
+    return (tg_result){code, 0};
+}
+static inline tg_result tg_fail_os(int os_error)
+{
+    return (tg_result){TG_ERR_SYSTEM, os_error};
+}
+static inline bool tg_is_ok(tg_result result)
+{
+    return result.code == TG_OK;
+}
 
 /* tg_code_name gives a code's lower-case name (`limit`, `syntax`), "unknown" outside the enum. Static storage. */
 const char *tg_code_name(tg_code code);

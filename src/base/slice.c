@@ -13,7 +13,10 @@ int tg_slice_compare(tg_slice a, tg_slice b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static bool is_in_set(uint8_t byte, const char *set) { return byte != 0 && strchr(set, byte) != NULL; }
+static bool is_in_set(uint8_t byte, const char *set)
+{
+    return byte != 0 && strchr(set, byte) != NULL;
+}
 
 tg_slice tg_slice_trim(tg_slice slice, const char *set)
 {

@@ -15,7 +15,10 @@ typedef struct tg_slice {
 /* TG_LIT makes a slice of a string literal, without its NUL. */
 #define TG_LIT(literal) ((tg_slice){(const uint8_t *)("" literal ""), sizeof(literal) - 1})
 
-static inline tg_slice tg_slice_of(const void *ptr, size_t len) { return (tg_slice){(const uint8_t *)ptr, len}; }
+static inline tg_slice tg_slice_of(const void *ptr, size_t len)
+{
+    return (tg_slice){(const uint8_t *)ptr, len};
+}
 
 /* tg_slice_str makes a slice of a NUL-terminated string; NULL gives the empty slice. */
 static inline tg_slice tg_slice_str(const char *text)

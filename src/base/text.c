@@ -59,7 +59,10 @@ size_t tg_utf8_valid_prefix(tg_slice text)
     return at;
 }
 
-bool tg_utf8_is_valid(tg_slice text) { return tg_utf8_valid_prefix(text) == text.len; }
+bool tg_utf8_is_valid(tg_slice text)
+{
+    return tg_utf8_valid_prefix(text) == text.len;
+}
 
 size_t tg_utf8_encode(uint32_t code_point, uint8_t out[4])
 {

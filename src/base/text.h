@@ -4,10 +4,22 @@
 
 #include "base/buf.h"
 
-static inline bool tg_ascii_is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
-static inline bool tg_ascii_is_alpha(uint8_t c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-static inline uint8_t tg_ascii_lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
-static inline uint8_t tg_ascii_upper(uint8_t c) { return c >= 'a' && c <= 'z' ? (uint8_t)(c & 0xdf) : c; }
+static inline bool tg_ascii_is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool tg_ascii_is_alpha(uint8_t c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+static inline uint8_t tg_ascii_lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+static inline uint8_t tg_ascii_upper(uint8_t c)
+{
+    return c >= 'a' && c <= 'z' ? (uint8_t)(c & 0xdf) : c;
+}
 /* tg_ascii_hex_value is 0 to 15, or -1 for a byte that is no hexadecimal digit. */
 int tg_ascii_hex_value(uint8_t c);
 

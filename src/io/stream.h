@@ -64,8 +64,14 @@ TG_MUST_USE static inline tg_result tg_stream_write(tg_stream *stream, tg_slice 
 {
     return stream->ops->write(stream, bytes, out_len);
 }
-TG_MUST_USE static inline tg_result tg_stream_shutdown(tg_stream *stream) { return stream->ops->shutdown(stream); }
-static inline void tg_stream_watch(tg_stream *stream, unsigned events) { stream->ops->watch(stream, events); }
+TG_MUST_USE static inline tg_result tg_stream_shutdown(tg_stream *stream)
+{
+    return stream->ops->shutdown(stream);
+}
+static inline void tg_stream_watch(tg_stream *stream, unsigned events)
+{
+    stream->ops->watch(stream, events);
+}
 /* tg_stream_close takes NULL too. */
 static inline void tg_stream_close(tg_stream *stream)
 {
@@ -73,7 +79,13 @@ static inline void tg_stream_close(tg_stream *stream)
         stream->ops->close(stream);
     }
 }
-static inline int tg_stream_raw_fd(const tg_stream *stream) { return stream->ops->raw_fd(stream); }
-static inline const tg_peer *tg_stream_peer(const tg_stream *stream) { return stream->ops->peer(stream); }
+static inline int tg_stream_raw_fd(const tg_stream *stream)
+{
+    return stream->ops->raw_fd(stream);
+}
+static inline const tg_peer *tg_stream_peer(const tg_stream *stream)
+{
+    return stream->ops->peer(stream);
+}
 
 #endif

@@ -12,11 +12,11 @@ typedef uint32_t tg_pii_state;
 enum { TG_PII_NOWHERE = 0 };
 
 enum {
-    TG_PII_SEALED = 1u,     /* the value here is PII: sealed whole, what is below is not looked at */
-    TG_PII_NO_OBJECT = 2u,  /* PII lies below and every alternative says something else than object: schema_mismatch */
-    TG_PII_NO_ARRAY = 4u,   /* the same for array */
-    TG_PII_IN_OBJECT = 8u,  /* some member name leads to a state other than 0 */
-    TG_PII_IN_ARRAY = 16u   /* some element index does */
+    TG_PII_SEALED = 1u,    /* the value here is PII: sealed whole, what is below is not looked at */
+    TG_PII_NO_OBJECT = 2u, /* PII lies below and every alternative says something else than object: schema_mismatch */
+    TG_PII_NO_ARRAY = 4u,  /* the same for array */
+    TG_PII_IN_OBJECT = 8u, /* some member name leads to a state other than 0 */
+    TG_PII_IN_ARRAY = 16u  /* some element index does */
 };
 
 typedef struct tg_pii_node {
@@ -30,7 +30,7 @@ typedef struct tg_pii_node {
     uint32_t first_combined; /* in graph->states: 2^num_patterns next states, by the set of patterns that match */
     uint32_t first_prefix;   /* in graph->states: next states of elements 0 .. num_prefix-1 */
     uint32_t num_prefix;
-    tg_pii_state rest;       /* of all later elements */
+    tg_pii_state rest; /* of all later elements */
 } tg_pii_node;
 
 /* Open addressing, linear probing; an empty slot has key_len UINT32_MAX. */
@@ -69,7 +69,10 @@ static inline uint32_t tg_pii_hash(tg_slice name)
     return hash;
 }
 
-static inline uint32_t tg_pii_flags(const tg_pii_graph *graph, tg_pii_state state) { return graph->nodes[state].flags; }
+static inline uint32_t tg_pii_flags(const tg_pii_graph *graph, tg_pii_state state)
+{
+    return graph->nodes[state].flags;
+}
 
 /* tg_pii_match_patterns is the slow way of tg_pii_member_next, for names outside the table.
  * err   TG_ERR_LIMIT where a pattern needs more steps than its bound: the request must be refused

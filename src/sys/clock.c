@@ -13,9 +13,15 @@ static uint64_t read_clock(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-uint64_t tg_clock_monotonic_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+uint64_t tg_clock_monotonic_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
 
-uint64_t tg_clock_unix_ms(void) { return read_clock(CLOCK_REALTIME) / 1000000; }
+uint64_t tg_clock_unix_ms(void)
+{
+    return read_clock(CLOCK_REALTIME) / 1000000;
+}
 
 void tg_clock_format(uint64_t unix_ms, char out[25])
 {

@@ -5,7 +5,10 @@
 #include <stdint.h>
 
 uint64_t tg_clock_monotonic_ns(void);
-static inline uint64_t tg_clock_monotonic_ms(void) { return tg_clock_monotonic_ns() / 1000000; }
+static inline uint64_t tg_clock_monotonic_ms(void)
+{
+    return tg_clock_monotonic_ns() / 1000000;
+}
 uint64_t tg_clock_unix_ms(void);
 
 /* tg_clock_format writes `2026-11-21T03:31:07.123Z` (RFC 3339, UTC) and a NUL: 25 bytes. */

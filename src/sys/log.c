@@ -16,13 +16,25 @@ static _Atomic int current_level = TG_LOG_INFO;
 static _Atomic int current_fd = STDERR_FILENO;
 static _Atomic uint64_t num_dropped;
 
-void tg_log_set_level(tg_log_level level) { atomic_store(&current_level, (int)level); }
+void tg_log_set_level(tg_log_level level)
+{
+    atomic_store(&current_level, (int)level);
+}
 
-bool tg_log_is_on(tg_log_level level) { return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed); }
+bool tg_log_is_on(tg_log_level level)
+{
+    return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed);
+}
 
-void tg_log_set_fd(int fd) { atomic_store(&current_fd, fd); }
+void tg_log_set_fd(int fd)
+{
+    atomic_store(&current_fd, fd);
+}
 
-uint64_t tg_log_num_dropped(void) { return atomic_load(&num_dropped); }
+uint64_t tg_log_num_dropped(void)
+{
+    return atomic_load(&num_dropped);
+}
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 

@@ -14,7 +14,10 @@ struct tg_secret {
     _Alignas(16) uint8_t bytes[];
 };
 
-static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 tg_result tg_secret_new(size_t len, tg_secret **out_secret)
 {
@@ -78,11 +81,20 @@ void tg_secret_free(tg_secret *secret)
     }
 }
 
-size_t tg_secret_len(const tg_secret *secret) { return secret->len; }
+size_t tg_secret_len(const tg_secret *secret)
+{
+    return secret->len;
+}
 
-const uint8_t *tg_secret_bytes(const tg_secret *secret) { return secret->bytes; }
+const uint8_t *tg_secret_bytes(const tg_secret *secret)
+{
+    return secret->bytes;
+}
 
-uint8_t *tg_secret_fill(tg_secret *secret) { return secret->bytes; }
+uint8_t *tg_secret_fill(tg_secret *secret)
+{
+    return secret->bytes;
+}
 
 bool tg_bytes_equal_constant_time(tg_slice a, tg_slice b)
 {
