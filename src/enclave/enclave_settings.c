@@ -1,0 +1,251 @@
+#include "enclave/enclave_settings.h"
+
+#include "base/text.h"
+#include "settings/settings_file.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LOCAL_SCHEMA_DIR "examples/schemas"
+
+static bool is_token_byte(uint8_t c)
+{
+    return tg_ascii_is_alpha(c) || tg_ascii_is_digit(c) || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* field-name = token (RFC 9110 §5.1); fields that the server itself reads cannot carry the schema's name. */
+static const char *check_header_name(tg_slice text)
+{
+    static const char *const taken[] = {"host",   "connection", "content-length", "content-type", "transfer-encoding",
+                                        "expect", "te",         "trailer",        "upgrade",      "authorization",
+                                        "cookie"};
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_token_byte(text.ptr[i])) {
+            return "is no header name (RFC 9110 section 5.1)";
+        }
+    }
+    for (size_t i = 0; i < TG_COUNT(taken); i++) {
+        if (tg_text_equal_nocase(text, tg_slice_str(taken[i]))) {
+            return "has a meaning of its own in HTTP";
+        }
+    }
+    return text.len > 64 ? "is longer than 64 bytes" : NULL;
+}
+
+static const char *check_server_name(tg_slice text)
+{
+    if (text.len > 253 || text.ptr[0] == '.' || text.ptr[text.len - 1] == '.') {
+        return "is no host name";
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (!tg_ascii_is_alpha(c) && !tg_ascii_is_digit(c) && c != '-' && c != '.' && c != '_') {
+            return c == '*' ? "is a pattern; each name is matched exactly" : "is no host name";
+        }
+    }
+    return NULL;
+}
+
+/* A SAN's value as it stands in the certificate: nothing is expanded or normalised. */
+static const char *check_client(tg_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f) {
+            return "cannot be a certificate's name: it holds blanks or bytes outside ASCII";
+        }
+        if (text.ptr[i] == '*') {
+            return "is a pattern; each name is matched exactly";
+        }
+    }
+    return text.len > 1024 ? "is longer than 1024 bytes" : NULL;
+}
+
+#define TEXT(m)        .type = TG_SETTING_TEXT, .offset = TG_SETTING_AT(tg_enclave_settings, m, const char *)
+#define PATH(m)        .type = TG_SETTING_PATH, .offset = TG_SETTING_AT(tg_enclave_settings, m, const char *)
+#define LIST(m)        .type = TG_SETTING_LIST, .offset = TG_SETTING_AT(tg_enclave_settings, m, tg_setting_list)
+#define BOOL(m)        .type = TG_SETTING_BOOL, .offset = TG_SETTING_AT(tg_enclave_settings, m, bool)
+#define LEVEL(m)       .type = TG_SETTING_LEVEL, .offset = TG_SETTING_AT(tg_enclave_settings, m, tg_log_level)
+#define NUMBER(m)      .type = TG_SETTING_NUMBER, .offset = TG_SETTING_AT(tg_enclave_settings, m, uint64_t)
+#define NOT_IN_USE(of) .type = TG_SETTING_NOT_IN_USE, .effect = of
+
+#define ADDRESS_FORM "tcp:HOST:PORT, vsock:CID:PORT or unix:PATH"
+
+static const tg_setting table[] = {
+    {"SCHEMA_DIR", PATH(schema_dir), .form = "a folder of OpenAPI files (.yaml, .yml, .json)",
+     .effect = "where schemas are read from"},
+    {"SCHEMA_HEADER_NAME", TEXT(schema_header_name), .fallback = "X-Schema-Name", .check = check_header_name,
+     .form = "a header name", .effect = "the request header that names the schema"},
+    {"SCHEMA_REFRESH_INTERVAL_SECS", NUMBER(schema_refresh_interval_s), .unit = TG_UNIT_S, .fallback = "300", .min = 1,
+     .max = 86400, .effect = "how often schemas are read again (SIGHUP does it at once)"},
+    {"SCHEMA_ALLOW_REMOVAL", BOOL(schema_allow_removal), .fallback = "false",
+     .effect = "true lets a refresh remove PII paths or schemas"},
+    {"TLS_PORT", NUMBER(tls_port), .unit = TG_UNIT_PORT, .fallback = "443", .min = 1, .max = 65535,
+     .effect = "the port of LISTEN_ADDRESS's default"},
+    {"LISTEN_ADDRESS", LIST(listen_addresses), .fallback = "vsock:any:443,vsock:any:8443", .form = ADDRESS_FORM,
+     .effect = "where HTTPS is served"},
+    {"ADMIN_ADDRESS", TEXT(admin_address), .form = ADDRESS_FORM,
+     .effect = "where /metrics, /version and /status are served, without TLS; nowhere by default"},
+    {"TLS_CERT_PATH", PATH(tls_cert_path), .form = "a PEM file, the server's certificate first",
+     .effect = "the certificate chain; without it a self-signed one is made at start"},
+    {"TLS_KEY_PATH", PATH(tls_key_path), .form = "a PEM file", .effect = "the certificate's private key"},
+    {"CLIENT_CA_PATH", PATH(client_ca_path), .flags = TG_SETTING_MEASURED, .form = "a PEM file",
+     .effect = "the authorities whose client certificates count"},
+    {"ENCRYPT_ALLOWED_CLIENTS", LIST(encrypt_allowed_clients), .flags = TG_SETTING_MEASURED, .check = check_client,
+     .form = "names (DNS, URI or e-mail) as client certificates hold them",
+     .effect = "who may call /encrypt; anybody by default"},
+    {"DECRYPT_ALLOWED_CLIENTS", LIST(decrypt_allowed_clients), .flags = TG_SETTING_MEASURED, .check = check_client,
+     .form = "names (DNS, URI or e-mail) as client certificates hold them",
+     .effect = "who may call /decrypt; nobody by default"},
+    {"SERVER_NAMES", LIST(server_names), .flags = TG_SETTING_MEASURED, .check = check_server_name, .form = "host names",
+     .effect = "the names answered to (SNI and Host); any by default"},
+#ifdef TG_DEVELOPMENT
+    {"DEK_FILE", PATH(dek_file), .form = "a file of exactly 32 bytes",
+     .effect = "the data key, for local mode and tests"},
+    {"STATE_DIR", PATH(state_dir), .form = "a folder", .effect = "where local mode keeps what it makes"},
+#else
+    {"DEK_FILE", NOT_IN_USE("development builds: this one takes no key from a file")},
+    {"STATE_DIR", NOT_IN_USE("development builds")},
+#endif
+    {"LOG_LEVEL", LEVEL(log_level), .fallback = "info",
+     .effect = "the least level logged: debug, info, warn, error, off"},
+    {"WORKERS", NUMBER(num_workers), .unit = TG_UNIT_COUNT, .fallback = "1", .min = 1, .max = 256,
+     .effect = "threads that serve connections; by default as many as the process may use cores"},
+    {"MAX_CONNECTIONS", NUMBER(max_connections), .unit = TG_UNIT_COUNT, .fallback = "10000", .min = 1, .max = 1000000,
+     .effect = "connections at one time, of all workers"},
+    {"MAX_BODY_BYTES", NUMBER(max_body_bytes), .unit = TG_UNIT_BYTES, .fallback = "10MiB", .min = 1024,
+     .max = UINT64_C(1) << 30, .effect = "the longest request body"},
+    {"MAX_INFLIGHT_BYTES", NUMBER(max_inflight_bytes), .unit = TG_UNIT_BYTES, .fallback = "256MiB", .min = 65536,
+     .max = UINT64_C(1) << 40, .effect = "bytes of all bodies being handled; beyond it requests get 503"},
+    {"MAX_FIELDS_PER_REQUEST", NUMBER(max_fields_per_request), .unit = TG_UNIT_COUNT, .fallback = "10000", .min = 1,
+     .max = 10000000, .effect = "values that one request may have sealed or opened"},
+    {"MIN_BODY_BYTES_PER_SEC", NUMBER(min_body_bytes_per_s), .unit = TG_UNIT_BYTES_PER_S, .fallback = "1024", .min = 0,
+     .max = UINT64_C(1) << 30, .effect = "how fast a body must arrive; 0: no floor"},
+    {"HANDSHAKE_TIMEOUT_SECS", NUMBER(handshake_timeout_s), .unit = TG_UNIT_S, .fallback = "10", .min = 1, .max = 3600,
+     .effect = "how long a TLS handshake may take"},
+    {"HEAD_TIMEOUT_SECS", NUMBER(head_timeout_s), .unit = TG_UNIT_S, .fallback = "10", .min = 1, .max = 3600,
+     .effect = "how long a request's head may take"},
+    {"IDLE_TIMEOUT_SECS", NUMBER(idle_timeout_s), .unit = TG_UNIT_S, .fallback = "60", .min = 1, .max = 86400,
+     .effect = "how long a connection may rest between requests, or an answer wait to be read"},
+    {"DRAIN_TIMEOUT_SECS", NUMBER(drain_timeout_s), .unit = TG_UNIT_S, .fallback = "30", .min = 0, .max = 3600,
+     .effect = "how long SIGTERM waits for requests under way"},
+
+    {"SECRET_ARN", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
+    {"KMS_KEY_ID", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
+    {"KMS_ENCRYPTION_CONTEXT", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
+    {"DEK_FINGERPRINTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
+    {"DEK_ROTATION_INTERVAL_SECS", NOT_IN_USE("AWS support")},
+    {"S3_BUCKET", NOT_IN_USE("AWS support")},
+    {"S3_PREFIX", NOT_IN_USE("AWS support")},
+    {"VSOCK_PROXY_CID", NOT_IN_USE("AWS support")},
+    {"VSOCK_PROXY_PORT", NOT_IN_USE("AWS support")},
+    {"EGRESS_ADDRESS", NOT_IN_USE("calls to the outside")},
+    {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
+    {"SECRETS_MODE", .flags = TG_SETTING_MEASURED, NOT_IN_USE("secrets delivery")},
+    {"SECRETS_SIGNERS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("secrets delivery")},
+    {"UPSTREAM_ALLOWED_HOSTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
+    {"UPSTREAM_CA_SHA256", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
+    {"FORWARD_SCHEMAS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
+    {"APP_ENDPOINT", NOT_IN_USE("the gateway")},
+};
+
+const tg_setting *tg_enclave_settings_table(size_t *out_num_settings)
+{
+    *out_num_settings = TG_COUNT(table);
+    return table;
+}
+
+static tg_result set_worker_default(tg_settings *loaded)
+{
+    cpu_set_t allowed;
+    unsigned num_cores = 1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+        num_cores = (unsigned)CPU_COUNT(&allowed);
+    }
+    char text[16];
+    snprintf(text, sizeof text, "%u", num_cores > 256 ? 256 : num_cores > 0 ? num_cores : 1);
+    return tg_settings_set_default(loaded, "WORKERS", text, "default (cores)");
+}
+
+static tg_result set_local_defaults(tg_settings *loaded)
+{
+    TG_TRY(tg_settings_set_default(loaded, "TLS_PORT", "8443", "local mode"));
+    return tg_settings_set_default(loaded, "SCHEMA_DIR", LOCAL_SCHEMA_DIR, "local mode");
+}
+
+/* LISTEN_ADDRESS's default follows TLS_PORT, so it is known only when everything has been read. */
+static tg_result set_listen_default(tg_enclave_settings *settings)
+{
+    char text[96];
+    unsigned port = (unsigned)settings->tls_port;
+    if (settings->is_local_mode) {
+        snprintf(text, sizeof text, "tcp:127.0.0.1:%u", port);
+        return tg_settings_set_default(&settings->loaded, "LISTEN_ADDRESS", text, "local mode");
+    }
+    snprintf(text, sizeof text, port == 8443 ? "vsock:any:%u" : "vsock:any:%u,vsock:any:8443", port);
+    return tg_settings_set_default(&settings->loaded, "LISTEN_ADDRESS", text, NULL);
+}
+
+static void check_identity(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    if ((settings->tls_cert_path == NULL) != (settings->tls_key_path == NULL)) {
+        const char *present = settings->tls_cert_path != NULL ? "TLS_CERT_PATH" : "TLS_KEY_PATH";
+        const char *absent = settings->tls_cert_path != NULL ? "TLS_KEY_PATH" : "TLS_CERT_PATH";
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, present, faults);
+        tg_detail_set_reason(fault, "is set, but %s is not", absent);
+        tg_detail_set_remedy(fault, "set both, or neither for a self-signed certificate");
+    }
+}
+
+static void check_clients(const tg_enclave_settings *settings, const char *name, const tg_setting_list *clients,
+                          tg_faults *faults)
+{
+    if (clients->num_items > 0 && settings->client_ca_path == NULL) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, name, faults);
+        tg_detail_set_reason(fault, "names clients, but CLIENT_CA_PATH is not set: no client can prove its name");
+        tg_detail_set_remedy(fault, "set CLIENT_CA_PATH to the authorities of the clients' certificates");
+    }
+}
+
+static void check_together(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    check_identity(settings, faults);
+    check_clients(settings, "ENCRYPT_ALLOWED_CLIENTS", &settings->encrypt_allowed_clients, faults);
+    check_clients(settings, "DECRYPT_ALLOWED_CLIENTS", &settings->decrypt_allowed_clients, faults);
+    if (settings->schema_dir == NULL) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SCHEMA_DIR", faults);
+        tg_detail_set_reason(fault, "is required and not set");
+        tg_detail_set_remedy(fault, "set it to a folder of OpenAPI files");
+    }
+    if (settings->max_body_bytes > settings->max_inflight_bytes) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "MAX_BODY_BYTES", faults);
+        tg_detail_set_reason(fault, "is more than MAX_INFLIGHT_BYTES: such a body could never be taken");
+        tg_detail_set_remedy(fault, "lower it, or raise MAX_INFLIGHT_BYTES");
+    }
+}
+
+tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_enclave_settings_source *source,
+                                   tg_faults *faults)
+{
+    *settings = (tg_enclave_settings){.is_local_mode = source->is_local_mode};
+    tg_settings *loaded = &settings->loaded;
+    TG_TRY(tg_settings_init(loaded, table, TG_COUNT(table), settings));
+    TG_TRY(set_worker_default(loaded));
+    TG_TRY(source->is_local_mode ? set_local_defaults(loaded) : tg_ok());
+    if (source->config_path != NULL) {
+        TG_TRY(tg_settings_read_file(loaded, source->config_path, faults));
+    } else if (access(TG_ENCLAVE_CONFIG_PATH, F_OK) == 0) {
+        TG_TRY(tg_settings_read_file(loaded, TG_ENCLAVE_CONFIG_PATH, faults));
+    }
+    TG_TRY(tg_settings_read_environment(loaded, source->environment, faults));
+    TG_TRY(set_listen_default(settings));
+    tg_settings_check_required(loaded, faults);
+    check_together(settings, faults);
+    return tg_ok();
+}
+
+void tg_enclave_settings_done(tg_enclave_settings *settings)
+{
+    tg_settings_done(&settings->loaded);
+    *settings = (tg_enclave_settings){0};
+}

@@ -1,0 +1,63 @@
+/* The enclave's settings: /etc/teegate/enclave.json, overridden by the environment. Those marked (M) decide trust and
+ * belong to the measured image. A setting of the design that this program does not implement yet is refused. */
+#ifndef TG_ENCLAVE_ENCLAVE_SETTINGS_H
+#define TG_ENCLAVE_ENCLAVE_SETTINGS_H
+
+#include "settings/settings.h"
+
+#define TG_ENCLAVE_CONFIG_PATH "/etc/teegate/enclave.json"
+
+/* A path is NULL and a list empty where it is not set. */
+typedef struct tg_enclave_settings {
+    const char *schema_header_name;
+    const char *schema_dir;
+    uint64_t schema_refresh_interval_s;
+    bool schema_allow_removal;
+
+    uint64_t tls_port;
+    tg_setting_list listen_addresses; /* never empty */
+    const char *admin_address;
+    const char *tls_cert_path; /* with tls_key_path, or neither: then self-signed at start */
+    const char *tls_key_path;
+    const char *client_ca_path;
+    tg_setting_list encrypt_allowed_clients; /* empty: /encrypt is open */
+    tg_setting_list decrypt_allowed_clients; /* empty: /decrypt is 403 */
+    tg_setting_list server_names;            /* empty: any name is answered */
+
+    const char *dek_file; /* always NULL in a build without development parts */
+    const char *state_dir;
+    tg_log_level log_level;
+    uint64_t num_workers;
+
+    uint64_t max_connections;
+    uint64_t max_body_bytes;
+    uint64_t max_inflight_bytes;
+    uint64_t max_fields_per_request;
+    uint64_t min_body_bytes_per_s;
+    uint64_t handshake_timeout_s;
+    uint64_t head_timeout_s;
+    uint64_t idle_timeout_s;
+    uint64_t drain_timeout_s;
+
+    bool is_local_mode;
+    tg_settings loaded; /* for --print-config; holds the text of the members above */
+} tg_enclave_settings;
+
+typedef struct tg_enclave_settings_source {
+    const char *config_path;        /* NULL: TG_ENCLAVE_CONFIG_PATH where that exists */
+    const char *const *environment; /* as environ */
+    bool is_local_mode;             /* other defaults: a loopback address, examples/schemas */
+} tg_enclave_settings_source;
+
+/* tg_enclave_settings_load reads and checks all settings; what is wrong becomes faults, all of them.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM. With faults the settings are not to be used, but for printing.
+ * keep  the caller ends them with tg_enclave_settings_done, after a failure too
+ */
+TG_MUST_USE tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_enclave_settings_source *source,
+                                               tg_faults *faults);
+void tg_enclave_settings_done(tg_enclave_settings *settings);
+
+/* The table, for --help (tg_settings_append_help). */
+const tg_setting *tg_enclave_settings_table(size_t *out_num_settings);
+
+#endif

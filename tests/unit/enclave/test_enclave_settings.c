@@ -1,0 +1,205 @@
+#include "enclave/enclave_settings.h"
+#include "settings/settings_print.h"
+#include "support/case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef struct loaded {
+    tg_enclave_settings settings;
+    tg_faults faults;
+    tg_buf text; /* of the faults */
+} loaded;
+
+static void load(loaded *out, const char *config_path, bool is_local_mode, const char *const *environment)
+{
+    tg_faults_init(&out->faults);
+    tg_buf_init(&out->text, 65536);
+    const tg_enclave_settings_source source = {config_path, environment, is_local_mode};
+    assert_ok(tg_enclave_settings_load(&out->settings, &source, &out->faults));
+    assert_ok(tg_faults_append(&out->faults, &out->text));
+    assert_ok(tg_buf_append_byte(&out->text, 0));
+}
+
+static bool says(const loaded *from, const char *part)
+{
+    return strstr((const char *)tg_buf_slice(&from->text).ptr, part) != NULL;
+}
+
+static void done(loaded *out)
+{
+    tg_enclave_settings_done(&out->settings);
+    tg_faults_done(&out->faults);
+    tg_buf_done(&out->text);
+}
+
+static void load_nothing_set_gives_defaults_and_asks_for_schemas(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, false, (const char *const[]){NULL});
+    assert_int_equal(it.faults.num_faults, 1);
+    assert_true(says(&it, "SCHEMA_DIR: is required"));
+    assert_string_equal(it.settings.schema_header_name, "X-Schema-Name");
+    assert_int_equal(it.settings.schema_refresh_interval_s, 300);
+    assert_int_equal(it.settings.listen_addresses.num_items, 2);
+    assert_string_equal(it.settings.listen_addresses.items[0], "vsock:any:443");
+    assert_string_equal(it.settings.listen_addresses.items[1], "vsock:any:8443");
+    assert_int_equal(it.settings.max_body_bytes, 10 << 20);
+    assert_true(it.settings.num_workers >= 1);
+    assert_int_equal(it.settings.log_level, TG_LOG_INFO);
+    assert_null(it.settings.dek_file);
+    done(&it);
+}
+
+static void load_local_mode_needs_nothing(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true, (const char *const[]){NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    assert_string_equal(it.settings.listen_addresses.items[0], "tcp:127.0.0.1:8443");
+    assert_int_equal(it.settings.listen_addresses.num_items, 1);
+    assert_string_equal(it.settings.schema_dir, "examples/schemas");
+    done(&it);
+}
+
+static void load_tls_port_moves_default_addresses(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, false, (const char *const[]){"TLS_PORT=8443", "SCHEMA_DIR=/s", NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    assert_int_equal(it.settings.listen_addresses.num_items, 1);
+    done(&it);
+    load(&it, NULL, true, (const char *const[]){"TLS_PORT=9000", NULL});
+    assert_string_equal(it.settings.listen_addresses.items[0], "tcp:127.0.0.1:9000");
+    done(&it);
+    load(&it, NULL, true, (const char *const[]){"TLS_PORT=9000", "LISTEN_ADDRESS=unix:/run/a", NULL});
+    assert_string_equal(it.settings.listen_addresses.items[0], "unix:/run/a");
+    done(&it);
+}
+
+static void load_many_faults_reports_all(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true,
+         (const char *const[]){"TLS_PORT=70000", "WORKERS=many", "SCHEMA_HEADER_NAME=Host", "SERVER_NAMES=*.a",
+                               "DECRYPT_ALLOWED_CLIENTS=a b", "TLS_KEY_PATH=/k", "LOG_LEVEL=loud",
+                               "SCHEMA_ALLOW_REMOVAL=perhaps", NULL});
+    assert_int_equal(it.faults.num_faults, 8);
+    assert_true(says(&it, "environment: TLS_PORT: \"70000\" is out of range; 1 to 65535 are allowed"));
+    assert_true(says(&it, "WORKERS: \"many\" is not such a number; write digits only"));
+    assert_true(says(&it, "SCHEMA_HEADER_NAME: \"Host\" has a meaning of its own"));
+    assert_true(says(&it, "SERVER_NAMES: \"*.a\" is a pattern"));
+    assert_true(says(&it, "DECRYPT_ALLOWED_CLIENTS: \"a b\" cannot be"));
+    assert_true(says(&it, "TLS_KEY_PATH: is set, but TLS_CERT_PATH is not"));
+    assert_true(says(&it, "write debug, info, warn, error or off"));
+    assert_true(says(&it, "write true or false"));
+    done(&it);
+}
+
+static void load_clients_without_authority_is_a_fault(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true,
+         (const char *const[]){"DECRYPT_ALLOWED_CLIENTS=a.example, spiffe://x/y", "ENCRYPT_ALLOWED_CLIENTS=b", NULL});
+    assert_int_equal(it.faults.num_faults, 2);
+    assert_true(says(&it, "no client can prove its name"));
+    assert_int_equal(it.settings.decrypt_allowed_clients.num_items, 2);
+    assert_string_equal(it.settings.decrypt_allowed_clients.items[1], "spiffe://x/y");
+    done(&it);
+    load(&it, NULL, true, (const char *const[]){"DECRYPT_ALLOWED_CLIENTS=a", "CLIENT_CA_PATH=/ca.pem", NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    done(&it);
+}
+
+static void load_setting_of_another_release_is_refused(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true, (const char *const[]){"SECRET_ARN=arn:aws:x", "S3_BUCKET=b", "S3_PREFIX=", NULL});
+    assert_int_equal(it.faults.num_faults, 2);
+    assert_true(says(&it, "SECRET_ARN: has no effect in this program: it belongs to AWS support; remove it"));
+    done(&it);
+}
+
+static void load_file_is_overridden_by_environment(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/teegate-settings-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    static const char json[] = "{\n \"SCHEMA_DIR\": \"/schemas\",\n \"MAX_BODY_BYTES\": \"300MiB\",\n"
+                               " \"LOG_LEVEL\": \"warn\",\n \"LISTEN_ADRESS\": []\n}\n";
+    assert_int_equal(write(fd, json, sizeof json - 1), sizeof json - 1);
+    close(fd);
+    loaded it;
+    load(&it, path, false, (const char *const[]){"LOG_LEVEL=debug", NULL});
+    assert_int_equal(it.settings.log_level, TG_LOG_DEBUG);
+    assert_string_equal(it.settings.schema_dir, "/schemas");
+    assert_int_equal(it.faults.num_faults, 2);
+    assert_true(says(&it, ":5: LISTEN_ADRESS: there is no such setting; did you mean LISTEN_ADDRESS?"));
+    assert_true(says(&it, ":3: MAX_BODY_BYTES: is more than MAX_INFLIGHT_BYTES"));
+    done(&it);
+    unlink(path);
+    load(&it, path, true, (const char *const[]){NULL});
+    assert_int_equal(it.faults.num_faults, 1);
+    assert_true(says(&it, "cannot be read"));
+    done(&it);
+}
+
+static void check_header_name_bad_bytes_are_refused(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true, (const char *const[]){"SCHEMA_HEADER_NAME=X Schema", "SERVER_NAMES=a..b,.c", NULL});
+    assert_int_equal(it.faults.num_faults, 2);
+    done(&it);
+    char longest[24 + 70] = "SCHEMA_HEADER_NAME=";
+    memset(longest + 19, 'x', 65);
+    load(&it, NULL, true, (const char *const[]){longest, NULL});
+    assert_int_equal(it.faults.num_faults, 1);
+    done(&it);
+    longest[19 + 64] = 0;
+    load(&it, NULL, true, (const char *const[]){longest, NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    done(&it);
+}
+
+static void table_each_setting_has_an_effect_line(void **state)
+{
+    (void)state;
+    size_t num_settings;
+    const tg_setting *table = tg_enclave_settings_table(&num_settings);
+    for (size_t i = 0; i < num_settings; i++) {
+        assert_non_null(table[i].effect);
+    }
+    tg_buf help;
+    tg_buf_init(&help, 65536);
+    assert_ok(tg_settings_append_help(table, num_settings, &help));
+    assert_ok(tg_buf_append_byte(&help, 0));
+    const char *text = (const char *)tg_buf_slice(&help).ptr;
+    assert_non_null(strstr(text, "CLIENT_CA_PATH (M)"));
+    assert_null(strstr(text, "SECRET_ARN"));
+    tg_buf_done(&help);
+}
+
+int main(void)
+{
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(load_nothing_set_gives_defaults_and_asks_for_schemas),
+        cmocka_unit_test(load_local_mode_needs_nothing),
+        cmocka_unit_test(load_tls_port_moves_default_addresses),
+        cmocka_unit_test(load_many_faults_reports_all),
+        cmocka_unit_test(load_clients_without_authority_is_a_fault),
+        cmocka_unit_test(load_setting_of_another_release_is_refused),
+        cmocka_unit_test(load_file_is_overridden_by_environment),
+        cmocka_unit_test(check_header_name_bad_bytes_are_refused),
+        cmocka_unit_test(table_each_setting_has_an_effect_line),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
