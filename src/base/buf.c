@@ -112,7 +112,7 @@ tg_result tg_buf_append(tg_buf *buf, tg_slice bytes)
 {
     uint8_t *at;
     TG_TRY(tg_buf_reserve(buf, bytes.len, &at));
-    if (bytes.len > 0) {
+    if (at != NULL && bytes.len > 0) {
         memcpy(at, bytes.ptr, bytes.len);
         tg_buf_commit(buf, bytes.len);
     }

@@ -23,7 +23,7 @@ static void copy_printable(char *out, size_t cap, tg_slice text)
         }
     }
     tg_slice shown = tg_buf_slice(&buf);
-    if (shown.len > 0) {
+    if (shown.ptr != NULL) {
         memcpy(out, shown.ptr, shown.len);
     }
     out[shown.len] = 0;

@@ -28,6 +28,7 @@ typedef struct tg_faults {
     tg_detail *faults; /* grows to TG_MAX_FAULTS */
 } tg_faults;
 
+/* tg_faults_init makes an empty list that allocates nothing yet; the caller ends it with tg_faults_done. */
 void tg_faults_init(tg_faults *faults);
 void tg_faults_done(tg_faults *faults);
 /* tg_faults_add gives a cleared detail to fill in; never NULL (past the maximum, a shared one that is not kept). */

@@ -26,6 +26,9 @@ void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out);
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_base64_decode(tg_base64_kind kind, tg_slice text, uint8_t *out, size_t *out_len);
 
+/* tg_base64_append appends the text of `bytes`.
+ * err   TG_ERR_LIMIT past the buffer's maximum, TG_ERR_MEMORY
+ */
 TG_MUST_USE tg_result tg_base64_append(tg_buf *buf, tg_base64_kind kind, tg_slice bytes);
 
 /* tg_hex_append appends lower-case digits. tg_hex_decode takes either case.
@@ -33,6 +36,6 @@ TG_MUST_USE tg_result tg_base64_append(tg_buf *buf, tg_base64_kind kind, tg_slic
  * err   TG_ERR_SYNTAX: odd length or another character
  */
 TG_MUST_USE tg_result tg_hex_append(tg_buf *buf, tg_slice bytes);
-TG_MUST_USE tg_result tg_hex_decode(tg_slice text, uint8_t *out);
+TG_FOREIGN TG_MUST_USE tg_result tg_hex_decode(tg_slice text, uint8_t *out);
 
 #endif

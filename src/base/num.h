@@ -8,10 +8,10 @@
 /* tg_num_parse_u64 reads 1*DIGIT up to `max`; leading zeros are taken.
  * err   TG_ERR_SYNTAX for anything but digits (and for none), TG_ERR_RANGE above max
  */
-TG_MUST_USE tg_result tg_num_parse_u64(tg_slice text, uint64_t max, uint64_t *out_value);
+TG_FOREIGN TG_MUST_USE tg_result tg_num_parse_u64(tg_slice text, uint64_t max, uint64_t *out_value);
 
 /* tg_num_parse_hex_u64 reads 1*HEXDIG up to `max`; errors as above. */
-TG_MUST_USE tg_result tg_num_parse_hex_u64(tg_slice text, uint64_t max, uint64_t *out_value);
+TG_FOREIGN TG_MUST_USE tg_result tg_num_parse_hex_u64(tg_slice text, uint64_t max, uint64_t *out_value);
 
 static inline bool tg_size_add(size_t a, size_t b, size_t *out_sum)
 {

@@ -37,15 +37,15 @@ typedef struct tg_result {
 /* Marks a function that parses bytes from a client, the host or AWS: each has a fuzz target (script/lint compares). */
 #define TG_FOREIGN
 
-static inline tg_result tg_ok(void)
+TG_MUST_USE static inline tg_result tg_ok(void)
 {
     return (tg_result){TG_OK, 0};
 }
-static inline tg_result tg_fail(tg_code code)
+TG_MUST_USE static inline tg_result tg_fail(tg_code code)
 {
     return (tg_result){code, 0};
 }
-static inline tg_result tg_fail_os(int os_error)
+TG_MUST_USE static inline tg_result tg_fail_os(int os_error)
 {
     return (tg_result){TG_ERR_SYSTEM, os_error};
 }

@@ -27,20 +27,20 @@ int tg_ascii_hex_value(uint8_t c);
 bool tg_text_equal_nocase(tg_slice a, tg_slice b);
 
 /* tg_utf8_is_valid checks for well-formed UTF-8 (RFC 3629 §4: no overlong form, no surrogate, at most U+10FFFF). */
-bool tg_utf8_is_valid(tg_slice text);
+TG_FOREIGN bool tg_utf8_is_valid(tg_slice text);
 /* tg_utf8_valid_prefix is the length of the longest well-formed prefix. */
-size_t tg_utf8_valid_prefix(tg_slice text);
+TG_FOREIGN size_t tg_utf8_valid_prefix(tg_slice text);
 /* tg_utf8_encode writes a code point (at most U+10FFFF, no surrogate: 0 is returned) as 1 to 4 bytes. */
 size_t tg_utf8_encode(uint32_t code_point, uint8_t out[4]);
 
 /* tg_text_append_printable appends foreign bytes for people: printable ASCII as it is, backslash doubled, all else
  * as \xNN; what goes past `max_bytes` of input is cut and shown as `...`.
  */
-TG_MUST_USE tg_result tg_text_append_printable(tg_buf *buf, tg_slice foreign, size_t max_bytes);
+TG_FOREIGN TG_MUST_USE tg_result tg_text_append_printable(tg_buf *buf, tg_slice foreign, size_t max_bytes);
 
 /* tg_json_append_string appends a JSON string with its quotes (RFC 8259 §7): quote, backslash and control characters
  * escaped, bytes that are not UTF-8 replaced by U+FFFD.
  */
-TG_MUST_USE tg_result tg_json_append_string(tg_buf *buf, tg_slice text);
+TG_FOREIGN TG_MUST_USE tg_result tg_json_append_string(tg_buf *buf, tg_slice text);
 
 #endif

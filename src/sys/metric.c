@@ -32,11 +32,10 @@ static struct {
 } collectors[MAX_COLLECTORS];
 static _Atomic size_t num_collectors;
 
-/* Stands in where no memory is left, so that callers need not check. */
-static struct {
-    tg_metric metric;
-    _Atomic uint64_t bucket;
-} lost;
+/* Stands in where no memory is left, so that callers need not check. Without bounds it has one bucket, which the
+ * padding behind the last member holds. */
+static tg_metric lost;
+_Static_assert(sizeof(tg_metric) - offsetof(tg_metric, buckets) >= sizeof(uint64_t), "room for one bucket");
 
 typedef struct label_values {
     uint8_t lens[TG_MAX_METRIC_LABELS];
@@ -163,7 +162,7 @@ tg_metric *tg_metric_child(tg_metric_family *family, const tg_slice *values, siz
         child = make_child(family, &wanted);
     }
     pthread_mutex_unlock(&making);
-    return child != NULL ? child : &lost.metric;
+    return child != NULL ? child : &lost;
 }
 
 tg_metric *tg_metric_only(tg_metric_family *family)

@@ -84,6 +84,7 @@ typedef struct tg_metric_reading {
     uint64_t buckets[TG_MAX_METRIC_BOUNDS + 1]; /* not cumulative; the last is what exceeds every bound */
 } tg_metric_reading;
 
+/* tg_metric_read copies what a child holds now. */
 void tg_metric_read(const tg_metric *metric, tg_metric_reading *out_reading);
 uint64_t tg_metric_counter(const tg_metric *counter);
 int64_t tg_metric_gauge(const tg_metric *gauge);
