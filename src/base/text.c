@@ -22,35 +22,11 @@ bool tg_text_equal_nocase(tg_slice a, tg_slice b)
     return true;
 }
 
-/* The length of the well-formed character at the beginning (RFC 3629 §4, UTF8-char), 0 where there is none. */
-static size_t character_len(const uint8_t *at, size_t left)
-{
-    uint8_t first = at[0];
-    if (first < 0x80) {
-        return 1;
-    }
-    size_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || left < len) {
-        return 0;
-    }
-    uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (at[1] < low || at[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return len;
-}
-
 size_t tg_utf8_valid_prefix(tg_slice text)
 {
     size_t at = 0;
     while (at < text.len) {
-        size_t len = character_len(text.ptr + at, text.len - at);
+        size_t len = tg_utf8_char_len(text.ptr + at, text.len - at);
         if (len == 0) {
             break;
         }
@@ -132,7 +108,7 @@ tg_result tg_json_append_string(tg_buf *buf, tg_slice text)
 {
     TG_TRY(tg_buf_append_byte(buf, '"'));
     for (size_t at = 0, plain = 0; at <= text.len;) {
-        size_t len = at < text.len ? character_len(text.ptr + at, text.len - at) : 0;
+        size_t len = at < text.len ? tg_utf8_char_len(text.ptr + at, text.len - at) : 0;
         bool is_plain = len > 0 && text.ptr[at] >= 0x20 && text.ptr[at] != '"' && text.ptr[at] != '\\';
         if (is_plain) {
             at += len;

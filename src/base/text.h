@@ -26,6 +26,31 @@ int tg_ascii_hex_value(uint8_t c);
 /* tg_text_equal_nocase compares ASCII letters without case, all other bytes as they are. */
 bool tg_text_equal_nocase(tg_slice a, tg_slice b);
 
+/* tg_utf8_char_len is the length (1 to 4) of the well-formed character at the beginning of `left` >= 1 bytes (RFC 3629
+ * §4, UTF8-char), 0 where there is none. */
+static inline size_t tg_utf8_char_len(const uint8_t *at, size_t left)
+{
+    uint8_t first = at[0];
+    if (first < 0x80) {
+        return 1;
+    }
+    size_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || left < len) {
+        return 0;
+    }
+    uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (at[1] < low || at[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
+}
+
 /* tg_utf8_is_valid checks for well-formed UTF-8 (RFC 3629 §4: no overlong form, no surrogate, at most U+10FFFF). */
 TG_FOREIGN bool tg_utf8_is_valid(tg_slice text);
 /* tg_utf8_valid_prefix is the length of the longest well-formed prefix. */
