@@ -5,7 +5,10 @@
 #   holds NAME COMMAND...           a test: the command's status is 0; the last line that it said is the reason
 #   contains NAME TEXT PART         a test: PART stands in TEXT
 #   start NAME COMMAND...           runs it in the background, its output in $WORK/NAME.log
-#   listening ADDRESS               waits until something listens there, 10 s at most; the case fails otherwise
+#   serve ADDRESS COMMAND...        answers each connection to ADDRESS by COMMAND (tg-vm-peer listen), and is ready when it returns
+#   stop_serving                    ends the last server; connections that it took live on
+#   appears FILE                    waits until FILE is there, 10 s at most; the case fails otherwise
+#   listening ADDRESS               dials until something listens there, 10 s at most; the case fails otherwise
 #   give_up REASON                  the case fails and ends
 #   forward NAME LISTEN CONNECT     bytes from LISTEN to CONNECT, by the program under test (FORWARDER)
 
@@ -41,6 +44,34 @@ start() {
     name=$1
     shift
     "$@" </dev/null >"$WORK/$name.log" 2>&1 &
+}
+
+appears() {
+    tries=0
+    until [ -e "$1" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || give_up "no $1 after 10 s"
+        sleep 0.1
+    done
+}
+
+serve() {
+    address=$1
+    shift
+    : >"$WORK/server.log"
+    tg-vm-peer listen "$address" -- "$@" </dev/null >>"$WORK/server.log" 2>&1 &
+    SERVER=$!
+    tries=0
+    until grep -q listening "$WORK/server.log"; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || give_up "the server at $address is not ready after 10 s"
+        sleep 0.1
+    done
+}
+
+stop_serving() {
+    kill "$SERVER"
+    wait "$SERVER" 2>/dev/null
 }
 
 listening() {

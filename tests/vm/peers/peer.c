@@ -1,7 +1,8 @@
 /* tg-vm-peer: both ends of a connection for the guest's shell scripts. Static, so that a guest needs nothing else.
  *
  *   tg-vm-peer listen ADDRESS [--count N] -- COMMAND...   runs COMMAND for each connection, which is its standard
- *        input and output; PEER_CID and PEER_PORT say who came. Ends with status 0 after N connections have ended.
+ *        input and output; PEER_CID and PEER_PORT say who came. Says `tg-vm-peer: listening` on standard error once
+ *        it does. Ends with status 0 after N connections have ended.
  *   tg-vm-peer dial ADDRESS [--from-port N]   sends standard input, then ends its side, and writes what comes to
  *        standard output until the other side ends. Status 0 when both ended in order.
  *   tg-vm-peer wait ADDRESS SECONDS           until something listens there
@@ -96,6 +97,7 @@ static int run_listen(int argc, char **argv)
     if (listener < 0) {
         return fail(argv[0]);
     }
+    fprintf(stderr, "tg-vm-peer: listening\n");
     long long num_live = 0;
     for (long long num_taken = 0; count < 0 || num_taken < count; num_taken++) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
