@@ -23,11 +23,18 @@ void tg_buf_init_wiped(tg_buf *buf, size_t max)
     *buf = (tg_buf){.max = max, .is_wiped = true};
 }
 
+/* What was reserved may have been written to and not committed: it counts as plaintext too. */
+static void wipe_from(tg_buf *buf, size_t start)
+{
+    if (buf->is_wiped && buf->dirty > start) {
+        tg_wipe(buf->ptr + start, buf->dirty - start);
+    }
+    buf->dirty = start;
+}
+
 void tg_buf_clear(tg_buf *buf)
 {
-    if (buf->is_wiped && buf->ptr != NULL) {
-        tg_wipe(buf->ptr, buf->end);
-    }
+    wipe_from(buf, 0);
     buf->start = 0;
     buf->end = 0;
 }
@@ -63,12 +70,11 @@ static tg_result move_to(tg_buf *buf, size_t cap)
         if (len > 0) {
             memcpy(bigger, buf->ptr + buf->start, len);
         }
-        if (buf->is_wiped && buf->ptr != NULL) {
-            tg_wipe(buf->ptr, buf->end);
-        }
+        wipe_from(buf, 0);
         free(buf->ptr);
     }
     buf->ptr = bigger;
+    buf->dirty = len;
     buf->start = 0;
     buf->end = len;
     buf->cap = cap;
@@ -85,9 +91,7 @@ tg_result tg_buf_reserve(tg_buf *buf, size_t len, uint8_t **out_ptr)
         size_t need = have + len;
         if (buf->cap >= need && buf->start >= buf->cap / 2) {
             memmove(buf->ptr, buf->ptr + buf->start, have);
-            if (buf->is_wiped) {
-                tg_wipe(buf->ptr + have, buf->end - have);
-            }
+            wipe_from(buf, have);
             buf->start = 0;
             buf->end = have;
         } else {
@@ -99,6 +103,7 @@ tg_result tg_buf_reserve(tg_buf *buf, size_t len, uint8_t **out_ptr)
             TG_TRY(move_to(buf, cap > need ? cap : need));
         }
     }
+    buf->dirty = buf->dirty > buf->end + len ? buf->dirty : buf->end + len;
     *out_ptr = buf->ptr != NULL ? buf->ptr + buf->end : NULL;
     return tg_ok();
 }
@@ -182,5 +187,13 @@ void tg_buf_consume(tg_buf *buf, size_t len)
     if (buf->start == buf->end) {
         buf->start = 0;
         buf->end = 0;
+    }
+}
+
+void tg_buf_truncate(tg_buf *buf, size_t len)
+{
+    if (len < tg_buf_len(buf)) {
+        buf->end = buf->start + len;
+        wipe_from(buf, buf->end);
     }
 }

@@ -9,9 +9,10 @@ typedef struct tg_buf {
     uint8_t *ptr; /* NULL while nothing is allocated */
     size_t start; /* the first byte that has not been consumed */
     size_t end;   /* behind the last byte */
+    size_t dirty; /* behind the last byte that was ever reserved since the last wipe */
     size_t cap;
     size_t max;    /* what tg_buf_len may reach */
-    bool is_wiped; /* memory is zeroed before it is released or moved: set for plaintext */
+    bool is_wiped; /* memory is zeroed when its bytes are dropped, moved or released: set for plaintext */
 } tg_buf;
 
 /* tg_buf_init makes an empty buffer that allocates nothing yet and never holds more than `max` bytes.
@@ -56,6 +57,9 @@ TG_MUST_USE tg_result tg_buf_printf(tg_buf *buf, const char *format, ...) __attr
 
 /* tg_buf_consume drops the first `len` bytes (at most what is there). */
 void tg_buf_consume(tg_buf *buf, size_t len);
+
+/* tg_buf_truncate keeps the first `len` bytes and drops what stands behind them (nothing, where there are fewer). */
+void tg_buf_truncate(tg_buf *buf, size_t len);
 
 /* tg_wipe zeroes memory in a way that the compiler does not remove. */
 void tg_wipe(void *ptr, size_t len);

@@ -21,7 +21,8 @@ static inline size_t tg_base64_decoded_max(size_t len)
 void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out);
 
 /* tg_base64_decode reads the whole text.
- * out   at most tg_base64_decoded_max(text.len) bytes, and their number
+ * out   at most tg_base64_decoded_max(text.len) bytes, and their number; on failure *out_len is untouched and out holds
+ *       bytes that mean nothing (of a secret: wipe them)
  * err   TG_ERR_SYNTAX: a character outside the alphabet, missing or surplus padding, or spare bits that are not zero
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_base64_decode(tg_base64_kind kind, tg_slice text, uint8_t *out, size_t *out_len);

@@ -4,17 +4,20 @@
 #include "sys/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LINE_BYTES = 8192, MAX_VALUE_BYTES = 256 };
+/* A pipe that polls as writable takes PIPE_BUF bytes at once, whole and unmixed with other writers' (pipe(7)). */
+enum { MAX_LINE_BYTES = PIPE_BUF, MAX_VALUE_BYTES = 256, MAX_WAIT_MS = 10 };
 
 static _Atomic int current_level = TG_LOG_INFO;
 static _Atomic int current_fd = STDERR_FILENO;
 static _Atomic uint64_t num_dropped;
+static _Atomic bool is_stuck; /* whoever reads our lines has stopped: nobody waits again until it goes on */
 
 void tg_log_set_level(tg_log_level level)
 {
@@ -69,7 +72,7 @@ static tg_result append_text(tg_buf *line, tg_slice text)
 {
     TG_TRY(tg_json_append_string(line, tg_slice_first(text, MAX_VALUE_BYTES)));
     if (text.len > MAX_VALUE_BYTES) { /* mark the cut inside the quotes */
-        line->end--;
+        tg_buf_truncate(line, tg_buf_len(line) - 1);
         return tg_buf_append_str(line, "...\"");
     }
     return tg_ok();
@@ -104,27 +107,34 @@ static tg_result compose(tg_buf *line, tg_log_level level, const char *component
     for (size_t i = 0; i < num_fields; i++) {
         size_t before = tg_buf_len(line);
         if (tg_buf_space(line) < 16 || !tg_is_ok(append_field(line, &fields[i])) || tg_buf_space(line) < 2) {
-            line->end = line->start + before; /* a field that does not fit is left out whole */
+            tg_buf_truncate(line, before); /* a field that does not fit is left out whole */
         }
     }
     return tg_buf_append_str(line, "}\n");
 }
 
-/* A full pipe is waited for a little; a line is dropped rather than the process held up. */
+/* A full pipe is waited for a little, once; a line is dropped rather than the process held up. */
+static bool is_writable(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    bool was_stuck = atomic_load_explicit(&is_stuck, memory_order_relaxed);
+    bool is_ready = poll(&wait, 1, was_stuck ? 0 : MAX_WAIT_MS) == 1 && (wait.revents & POLLOUT) != 0;
+    if (is_ready == was_stuck) {
+        atomic_store_explicit(&is_stuck, !is_ready, memory_order_relaxed);
+    }
+    return is_ready;
+}
+
 static bool write_whole(int fd, tg_slice line)
 {
     while (line.len > 0) {
+        if (!is_writable(fd)) {
+            return false;
+        }
         ssize_t done = write(fd, line.ptr, line.len);
         if (done > 0) {
             line = tg_slice_from(line, (size_t)done);
-        } else if (done < 0 && errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLOUT};
-            if (poll(&wait, 1, 10) <= 0) {
-                return false;
-            }
-        } else if (done < 0 && errno == EINTR) {
-            continue;
-        } else {
+        } else if (done < 0 && errno != EINTR && errno != EAGAIN) {
             return false;
         }
     }

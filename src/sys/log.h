@@ -1,4 +1,4 @@
-/* Structured logs: one JSON object a line on stderr (or another descriptor), written whole by one write.
+/* Structured logs: one JSON object a line on stderr (or another descriptor), at most 4096 bytes, by one write.
  *
  *   tg_log(TG_LOG_INFO, "enclave", "listening", TG_F_STR("address", "vsock:any:443"), TG_F_INT("workers", 2));
  *
@@ -41,7 +41,8 @@ void tg_log_set_level(tg_log_level level);
 bool tg_log_is_on(tg_log_level level);
 /* tg_log_parse_level reads debug, info, warn (warning), error, off, in any case. err: TG_ERR_SYNTAX */
 TG_MUST_USE tg_result tg_log_parse_level(tg_slice text, tg_log_level *out_level);
-/* tg_log_set_fd changes where lines go (start: 2). A line that cannot be written is counted and dropped. */
+/* tg_log_set_fd changes where lines go (start: 2). A line that cannot be written within
+ * 10 ms is counted and dropped, and the next ones do not wait until somebody reads again. */
 void tg_log_set_fd(int fd);
 uint64_t tg_log_num_dropped(void);
 

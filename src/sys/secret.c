@@ -7,12 +7,15 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* One mapping: guard page, header and bytes (one or more pages), guard page. */
+/* One mapping: guard page; pages with the header at their beginning and the bytes at their end (aligned to 16, so that
+ * at most 15 bytes lie between a secret and what stops a read past it); guard page. */
 struct tg_secret {
     size_t len;
     size_t map_len;
-    _Alignas(16) uint8_t bytes[];
+    uint8_t *bytes;
 };
+
+enum { ALIGN = 16 };
 
 static size_t page_bytes(void)
 {
@@ -25,7 +28,8 @@ tg_result tg_secret_new(size_t len, tg_secret **out_secret)
         return tg_fail(TG_ERR_RANGE);
     }
     size_t page = page_bytes();
-    size_t inner = (sizeof(tg_secret) + len + page - 1) / page * page;
+    size_t rounded = (len + ALIGN - 1) / ALIGN * ALIGN;
+    size_t inner = (sizeof(tg_secret) + rounded + page - 1) / page * page;
     size_t map_len = inner + 2 * page;
     uint8_t *map = mmap(NULL, map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
@@ -41,6 +45,7 @@ tg_result tg_secret_new(size_t len, tg_secret **out_secret)
     tg_secret *secret = (tg_secret *)(void *)at;
     secret->len = len;
     secret->map_len = map_len;
+    secret->bytes = at + inner - rounded;
     *out_secret = secret;
     return tg_ok();
 }

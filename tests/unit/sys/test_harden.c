@@ -1,13 +1,12 @@
 #include "support/case.h"
+#include "support/child.h"
 
 #include "sys/harden.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Runs in a child, whose exit status names the first check that fails: the test program keeps its own rights. */
@@ -48,23 +47,10 @@ static int check_hardened(void)
     return 0;
 }
 
-static int status_of_child(int (*check)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        _exit(check());
-    }
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 static void process_hardened_shows_in_the_kernel(void **state)
 {
     (void)state;
-    assert_int_equal(status_of_child(check_hardened), 0);
+    assert_int_equal(tg_status_in_child(check_hardened), 0);
 }
 
 static void check_lock_small_fits(void **state)
@@ -99,7 +85,7 @@ static int check_lock_refused(void)
 static void check_lock_over_limit_names_it(void **state)
 {
     (void)state;
-    assert_int_equal(status_of_child(check_lock_refused), 0);
+    assert_int_equal(tg_status_in_child(check_lock_refused), 0);
 }
 
 static int check_more_than_memory(void)
@@ -112,7 +98,7 @@ static int check_more_than_memory(void)
 static void check_lock_impossible_size_is_refused(void **state)
 {
     (void)state;
-    assert_int_equal(status_of_child(check_more_than_memory), 0);
+    assert_int_equal(tg_status_in_child(check_more_than_memory), 0);
 }
 
 int main(void)

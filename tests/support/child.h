@@ -1,0 +1,8 @@
+/* Checks that change the process itself (limits, rights, crashes) run in a child. */
+#ifndef TG_TESTS_SUPPORT_CHILD_H
+#define TG_TESTS_SUPPORT_CHILD_H
+
+/* Runs `check` in a forked child and returns what it returned (0 to 127), or 128 + the signal that ended it. */
+int tg_status_in_child(int (*check)(void));
+
+#endif
