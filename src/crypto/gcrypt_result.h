@@ -6,7 +6,7 @@
 
 #include <gcrypt.h>
 
-static inline tg_result tg_gcrypt_result(gcry_error_t error)
+TG_MUST_USE static inline tg_result tg_gcrypt_result(gcry_error_t error)
 {
     gcry_err_code_t code = gcry_err_code(error);
     if (code == GPG_ERR_NO_ERROR) {

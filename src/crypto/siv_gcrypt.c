@@ -88,7 +88,9 @@ static tg_result open(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice 
     uint8_t nothing = 0; /* libgcrypt wants pointers even where nothing is to be read or written */
     gcry_error_t error = begin(handle, nonce, aad);
     if (error == 0) {
-        error = gcry_cipher_set_decryption_tag(handle, sealed.ptr + len, TG_SIV_TAG_BYTES);
+        uint8_t tag[TG_SIV_TAG_BYTES]; /* the macro takes a pointer that is not const */
+        memcpy(tag, sealed.ptr + len, sizeof tag);
+        error = gcry_cipher_set_decryption_tag(handle, tag, sizeof tag);
     }
     if (error == 0) {
         error = gcry_cipher_final(handle);

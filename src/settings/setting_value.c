@@ -198,7 +198,7 @@ static tg_result store_choice(const tg_setting *setting, const char *const *choi
         }
     }
     tg_slice listed = tg_buf_slice(&buf);
-    if (listed.len > 0) {
+    if (listed.ptr != NULL) {
         memcpy(form, listed.ptr, listed.len);
     }
     form[listed.len] = 0;
