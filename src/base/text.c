@@ -114,7 +114,7 @@ tg_result tg_json_append_string(tg_buf *buf, tg_slice text)
             at += len;
             continue;
         }
-        TG_TRY(tg_buf_append(buf, tg_slice_of(text.ptr + plain, at - plain)));
+        TG_TRY(tg_buf_append(buf, tg_slice_first(tg_slice_from(text, plain), at - plain)));
         if (at == text.len) {
             break;
         }
