@@ -3,7 +3,6 @@ set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
@@ -19,9 +18,10 @@ target_include_directories(tg_flags INTERFACE "${CMAKE_SOURCE_DIR}/src")
 target_compile_options(tg_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
   -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wnull-dereference -Wimplicit-fallthrough
-  -Wswitch-enum -fno-common -fno-omit-frame-pointer -fvisibility=hidden
+  -Wswitch-enum -fPIE -fno-common -fno-omit-frame-pointer -fvisibility=hidden
   $<$<BOOL:${TG_WERROR}>:-Werror>)
 target_link_libraries(tg_flags INTERFACE Threads::Threads)
+target_link_options(tg_flags INTERFACE -pie)
 
 if(TG_SANITIZE)
   target_compile_options(tg_flags INTERFACE -fsanitize=${TG_SANITIZE} -fno-sanitize-recover=all)
@@ -33,11 +33,11 @@ if(TG_COVERAGE)
   target_link_options(tg_flags INTERFACE --coverage)
 endif()
 if(TG_HARDENED)
-  target_compile_definitions(tg_flags INTERFACE _FORTIFY_SOURCE=2)
+  target_compile_definitions(tg_flags INTERFACE _FORTIFY_SOURCE=3)
   target_compile_options(tg_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
     -ftrivial-auto-var-init=zero)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_compile_options(tg_flags INTERFACE -fcf-protection=full)
   endif()
-  target_link_options(tg_flags INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code)
+  target_link_options(tg_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code)
 endif()
