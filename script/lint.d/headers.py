@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every header of src/ compiles alone and has the guard TG_ROOM_FILE_H."""
+"""Every header of src/ compiles alone, all compile together (no name twice), and each has the guard TG_ROOM_FILE_H."""
 
 import concurrent.futures
 import pathlib
@@ -15,11 +15,11 @@ cache = tree.ROOT / "build" / "lint" / "headers"
 cache.mkdir(parents=True, exist_ok=True)
 
 
-def compiles(path):
-    mark = cache / tree.closure_hash(path, *COMPILE)
+def compiles(*paths):
+    mark = cache / tree.closure_hash(paths[0], *COMPILE, *(tree.closure_hash(path) for path in paths[1:]))
     if mark.exists():
         return None
-    source = f'#include "{pathlib.PurePath(path).relative_to("src").as_posix()}"\n'
+    source = "".join(f'#include "{pathlib.PurePath(path).relative_to("src").as_posix()}"\n' for path in paths)
     done = subprocess.run([*COMPILE, "-I", str(tree.ROOT / "src"), "-"], input=source, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         mark.touch()
@@ -33,6 +33,8 @@ with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for path, fault in zip(headers, pool.map(compiles, headers)):
         if fault:
             findings.add(path, 0, f"does not compile alone: {fault}")
+if not findings.lines and (fault := compiles(*headers)):
+    findings.add("src", 0, f"its headers do not compile together: {fault}")
 for path in headers:
     guard = "TG_" + re.sub(r"\W", "_", pathlib.PurePath(path).relative_to("src").as_posix()).upper()
     code = tree.code_of(tree.text_of(path)).split()

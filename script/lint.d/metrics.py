@@ -14,8 +14,8 @@ for path in tree.files("*.c", under=("src",)):
         for family in re.finditer(r'\.name\s*=\s*"([^"]*)"((?:(?!\.name\s*=).)*)', body, re.DOTALL):
             name, rest = family.groups()
             line = tree.line_at(text, match.end() - 1 + family.start())
-            kind = re.search(r"TG_METRIC_(\w+)", body if body.count(".name") == 1 else rest)
-            unit = re.search(r"TG_UNIT_(\w+)", body if body.count(".name") == 1 else rest)
+            kind = re.search(r"TG_METRIC_(COUNTER|GAUGE|HISTOGRAM)", body if body.count(".name") == 1 else rest)
+            unit = re.search(r"TG_METRIC_IN_(\w+)", body if body.count(".name") == 1 else rest)
             kind, unit = kind.group(1) if kind else "COUNTER", unit.group(1) if unit else "COUNT"
             if not re.fullmatch(r"teegate(_[a-z0-9]+)+", name):
                 findings.add(path, line, f"{name}: a metric is named teegate_ and lower-case words")

@@ -31,7 +31,7 @@ enum {
 typedef enum tg_metric_kind { TG_METRIC_COUNTER, TG_METRIC_GAUGE, TG_METRIC_HISTOGRAM } tg_metric_kind;
 
 /* What the numbers of a family count. Times are given in nanoseconds and exported in seconds. */
-typedef enum tg_metric_unit { TG_UNIT_COUNT, TG_UNIT_BYTES, TG_UNIT_NANOSECONDS } tg_metric_unit;
+typedef enum tg_metric_unit { TG_METRIC_PLAIN, TG_METRIC_IN_BYTES, TG_METRIC_IN_NANOSECONDS } tg_metric_unit;
 
 typedef struct tg_metric tg_metric;
 

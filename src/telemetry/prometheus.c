@@ -5,7 +5,7 @@
 /* Times as decimal seconds, without the zeros at the end. */
 static tg_result append_number(tg_buf *buf, const tg_metric_family *family, uint64_t number)
 {
-    if (family->unit != TG_UNIT_NANOSECONDS) {
+    if (family->unit != TG_METRIC_IN_NANOSECONDS) {
         return tg_buf_append_u64(buf, number);
     }
     TG_TRY(tg_buf_append_u64(buf, number / 1000000000));

@@ -80,6 +80,7 @@ CASES = [
     ("functions", "src/base/planted.c", "void x(char *s) { (void)strtok (s, s); }\n", False, "strtok is not used here: tg_slice_split"),
     ("headers", "src/base/planted.h", guarded("PLANTED", "tg_slice planted(void);"), False, "planted.h: does not compile alone"),
     ("headers", "src/base/planted.h", guarded("PLANTED_", ""), False, "planted.h:1: begins with the guard TG_BASE_PLANTED_H"),
+    ("headers", "src/sys/planted.h", guarded("PLANTED", "enum { TG_OK };").replace("_BASE_", "_SYS_"), False, "its headers do not compile together"),
     ("length", "src/base/planted.c", "\n" * 601, False, "planted.c: 601 lines; at most 600"),
     ("foreign", "src/base/slice.h", "TG_FOREIGN int planted(int x);\n", True, "planted is marked TG_FOREIGN"),
     ("foreign", "fuzz/fuzz_planted.c", "int x;\n", False, "fuzz_planted.c: calls no function that is marked"),
@@ -101,11 +102,11 @@ CASES = [
     ("documents", "docs/planted.md", "[x](nowhere.md)\n", False, "planted.md:1: names nowhere.md"),
     ("scripts", "script/planted", "#!/bin/bash\necho $1\n", False, "script/planted:2:"),
     ("scripts", "tests/planted.py", "import os\n", False, "'os' imported but unused"),
-    ("metrics", "src/sys/planted.c", FAMILY % ("a", "gate_x_total", "X.", "TG_METRIC_COUNTER", "TG_UNIT_COUNT"), False, "gate_x_total: a metric is named"),
-    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_COUNTER", "TG_UNIT_COUNT"), False, "teegate_x: counters, and only they"),
-    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_GAUGE", "TG_UNIT_BYTES"), False, "teegate_x: sizes end in _bytes"),
-    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_GAUGE", "TG_UNIT_NANOSECONDS"), False, "teegate_x: times end in _seconds"),
-    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "no stop", "TG_METRIC_GAUGE", "TG_UNIT_COUNT"), False, "teegate_x: .help is one sentence"),
+    ("metrics", "src/sys/planted.c", FAMILY % ("a", "gate_x_total", "X.", "TG_METRIC_COUNTER", "TG_METRIC_PLAIN"), False, "gate_x_total: a metric is named"),
+    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_COUNTER", "TG_METRIC_PLAIN"), False, "teegate_x: counters, and only they"),
+    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_GAUGE", "TG_METRIC_IN_BYTES"), False, "teegate_x: sizes end in _bytes"),
+    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "X.", "TG_METRIC_GAUGE", "TG_METRIC_IN_NANOSECONDS"), False, "teegate_x: times end in _seconds"),
+    ("metrics", "src/sys/planted.c", FAMILY % ("a", "teegate_x", "no stop", "TG_METRIC_GAUGE", "TG_METRIC_PLAIN"), False, "teegate_x: .help is one sentence"),
 ]
 
 

@@ -15,7 +15,7 @@ static const uint64_t bounds[] = {10, 20};
 static tg_metric_family sizes = {.name = "teegate_test_sizes_bytes",
                                  .help = "Sizes.",
                                  .kind = TG_METRIC_HISTOGRAM,
-                                 .unit = TG_UNIT_BYTES,
+                                 .unit = TG_METRIC_IN_BYTES,
                                  .bounds = bounds,
                                  .num_bounds = 2};
 

@@ -8,18 +8,18 @@ static tg_metric_family requests = {.name = "teegate_a_requests_total",
                                     .kind = TG_METRIC_COUNTER,
                                     .labels = {"route", "status"}};
 static tg_metric_family age = {
-    .name = "teegate_b_age_seconds", .help = "Age.", .kind = TG_METRIC_GAUGE, .unit = TG_UNIT_NANOSECONDS};
+    .name = "teegate_b_age_seconds", .help = "Age.", .kind = TG_METRIC_GAUGE, .unit = TG_METRIC_IN_NANOSECONDS};
 static const uint64_t bounds[] = {500000, 2000000000};
 static tg_metric_family latency = {.name = "teegate_c_latency_seconds",
                                    .help = "Latency.",
                                    .kind = TG_METRIC_HISTOGRAM,
-                                   .unit = TG_UNIT_NANOSECONDS,
+                                   .unit = TG_METRIC_IN_NANOSECONDS,
                                    .bounds = bounds,
                                    .num_bounds = 2};
 static tg_metric_family waits = {.name = "teegate_d_waits_seconds",
                                  .help = "Waits.",
                                  .kind = TG_METRIC_HISTOGRAM,
-                                 .unit = TG_UNIT_NANOSECONDS,
+                                 .unit = TG_METRIC_IN_NANOSECONDS,
                                  .labels = {"pool"}};
 
 static void set_age(void *owner)
