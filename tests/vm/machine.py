@@ -29,7 +29,7 @@ BUSYBOX = "/bin/busybox"
 KERNEL_LINE = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check random.trust_cpu=on"
 
 TEST_LINE = re.compile(r"TEST (\S+) (ok|FAIL)(?: (.*))?$")
-DONE_LINE = re.compile(r"DONE (\d+)$")
+DONE_LINE = re.compile(r"^DONE (\d+)$")  # of this machine, not of one inside it
 
 
 class MachineError(Exception):
