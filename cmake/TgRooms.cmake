@@ -18,7 +18,6 @@ set(TG_ROOM_LIBS_schema PkgConfig::JANSSON PkgConfig::YAML PkgConfig::PCRE2)
 set(TG_ROOM_LIBS_tls PkgConfig::SSL PkgConfig::CRYPTO)
 set(TG_ROOM_LIBS_enclave PkgConfig::JANSSON)
 set(TG_ROOM_LIBS_proxy PkgConfig::JANSSON)
-set(TG_ROOM_LIBS_tool PkgConfig::JANSSON)
 
 set(TG_PROGRAM_ROOMS_teegate-enclave enclave)
 set(TG_PROGRAM_ROOMS_teegate-proxy proxy)
