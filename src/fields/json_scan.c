@@ -138,7 +138,7 @@ tg_scan tg_json_scan_number(tg_slice text, size_t limit, size_t *at, uint8_t *st
 {
     size_t here = *at;
     uint8_t current = *state;
-    uint8_t next = current;
+    uint8_t next;
     while (here < limit && (next = number_next[current][number_classes[text.ptr[here]]]) != BEFORE) {
         current = next;
         here++;

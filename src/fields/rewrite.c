@@ -310,7 +310,7 @@ static tg_result open_value(tg_rewrite *rewrite, tg_field_keys *keys, const tg_s
     if (!is_string(span)) {
         return keep_or_refuse(rewrite, span, out);
     }
-    tg_slice text;
+    tg_slice text = {NULL, 0};
     tg_buf *scratch = tg_field_keys_scratch(keys);
     TG_TRY(plaintext_of(rewrite, span, scratch, &text));
     uint8_t *room;

@@ -207,8 +207,8 @@ static void unescape_lone_surrogate_is_refused_or_replaced(void **state)
                                            "\xef\xbf\xbd\xef\xbf\xbd",
                                            "\xef\xbf\xbd\n",
                                            "\xef\xbf\xbd\xef\xbf\xbd",
-                                           "\xef\xbf\xbd"
-                                           "A"};
+                                           ("\xef\xbf\xbd"
+                                            "A")};
     for (size_t i = 0; i < TG_COUNT(texts); i++) {
         uint8_t out[16];
         size_t len;
