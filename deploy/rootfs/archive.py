@@ -91,6 +91,21 @@ class Tree:
         return archive + b"\0" * (-len(archive) % 512)
 
 
+    def write_folder(self, folder):
+        """Writes the tree below FOLDER, for a container's image. Devices are left out: every runtime brings its own."""
+        for path in self.paths():
+            entry, target = self.entries[path], os.path.join(folder, path[1:])
+            if stat.S_ISDIR(entry.mode):
+                os.makedirs(target, exist_ok=True)
+                os.chmod(target, stat.S_IMODE(entry.mode))
+            elif stat.S_ISLNK(entry.mode):
+                os.symlink(entry.data.decode(), target)
+            elif stat.S_ISREG(entry.mode):
+                with open(target, "xb") as file:
+                    file.write(entry.data)
+                os.chmod(target, stat.S_IMODE(entry.mode))
+
+
 def _member(name, mode, number, links, time, rdev, data):
     raw = name.encode() + b"\0"
     fields = (number, mode, 0, 0, links, time, len(data), 0, 0, rdev[0], rdev[1], len(raw), 0)

@@ -41,6 +41,7 @@ class Outcome:
     seconds: float = 0.0
     status: int = None  # the guest script's, None where the machine never said DONE
     tests: list = field(default_factory=list)  # (name, reason or None where it passed)
+    ended_itself: bool = False  # after DONE the machine ended, without being killed
     why: str = ""  # what ended the run, where it was not the guest
 
     @property
@@ -93,7 +94,8 @@ def run(kernel, initramfs, *, console, timeout, cpus=2, memory_mb=1024, kernel_a
             _watch(qemu, file, outcome, start + timeout, on_line or (lambda line: None))
         if not outcome.why and outcome.status is not None:
             try:  # it said DONE and is powering off
-                qemu.wait(timeout=5)
+                qemu.wait(timeout=10)
+                outcome.ended_itself = True
             except subprocess.TimeoutExpired:
                 pass
     finally:
