@@ -40,7 +40,7 @@ __attribute__((weak)) tg_result tg_pii_match_patterns(const tg_pii_graph *graph,
 static void need(bool is_true, const char *what)
 {
     if (!is_true) {
-        fprintf(stderr, "tiny graph: %s\n", what);
+        fprintf(stderr, "%s\n", what);
         abort();
     }
 }
