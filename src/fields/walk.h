@@ -77,7 +77,7 @@ void tg_walk_init(tg_walk *walk, tg_arena *arena, tg_slice text, const tg_pii_ro
 /* tg_walk_step goes on by about `budget` bytes.
  * err   TG_ERR_AGAIN: more remains; TG_ERR_SYNTAX: walk->fault says why it is refused
  */
-TG_FOREIGN TG_MUST_USE tg_result tg_walk_step(tg_walk *walk, size_t budget);
+TG_MUST_USE tg_result tg_walk_step(tg_walk *walk, size_t budget);
 
 /* tg_walk_locate begins anew over a text that was found valid, to find the pointer of the PII value at `offset`:
  * tg_walk_step then gives TG_OK at that value, and tg_walk_point its pointer. */
