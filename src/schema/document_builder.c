@@ -16,6 +16,7 @@ void tg_doc_builder_init(tg_doc_builder *builder, tg_doc *doc, tg_detail *detail
     builder->pending_cap = 0;
     builder->key_offset = 0;
     builder->key_len = 0;
+    builder->key_line = 0;
     builder->has_key = false;
     builder->is_merge = false;
 }
@@ -93,7 +94,8 @@ static tg_result add_item(tg_doc_builder *builder, tg_doc_item item, unsigned li
         builder, line,
         tg_vector_grow(&doc->items, &doc->items_cap, doc->num_items + 1, sizeof *doc->items, TG_MAX_DOC_NODES)));
     item.parent = TG_DOC_NONE;
-    item.line = doc->has_lines ? line : 0;
+    item.line = builder->has_key ? builder->key_line : line;
+    item.line = doc->has_lines ? item.line : 0;
     item.height = 1;
     item.weight = 1;
     tg_doc_node node = (tg_doc_node)doc->num_items++;
@@ -103,17 +105,19 @@ static tg_result add_item(tg_doc_builder *builder, tg_doc_item item, unsigned li
     return tg_ok();
 }
 
-tg_result tg_doc_add_key(tg_doc_builder *builder, tg_slice key)
+tg_result tg_doc_add_key(tg_doc_builder *builder, tg_slice key, unsigned line)
 {
     TG_TRY(store_text(builder, key, &builder->key_offset));
     builder->key_len = (uint32_t)key.len;
     builder->has_key = true;
+    builder->key_line = line;
     return tg_ok();
 }
 
-tg_result tg_doc_add_merge_key(tg_doc_builder *builder)
+tg_result tg_doc_add_merge_key(tg_doc_builder *builder, unsigned line)
 {
     builder->has_key = true;
+    builder->key_line = line;
     builder->is_merge = true;
     return tg_ok();
 }

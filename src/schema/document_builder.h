@@ -19,6 +19,7 @@ typedef struct tg_doc_builder {
     size_t num_pending, pending_cap;
     uint32_t key_offset; /* of the next value, where the open frame is a map and has_key */
     uint32_t key_len;
+    unsigned key_line; /* a member's place is its key's */
     bool has_key;
     bool is_merge; /* the key is `<<` */
 } tg_doc_builder;
@@ -33,8 +34,8 @@ static inline bool tg_doc_builder_wants_key(const tg_doc_builder *builder)
 
 /* Each call adds one event; the first value is the root. Errors carry a detail: TG_ERR_LIMIT, TG_ERR_SYNTAX (a key
  * twice, a merge of no map), TG_ERR_MEMORY. `out_node` is what the value became. */
-TG_MUST_USE tg_result tg_doc_add_key(tg_doc_builder *builder, tg_slice key);
-TG_MUST_USE tg_result tg_doc_add_merge_key(tg_doc_builder *builder);
+TG_MUST_USE tg_result tg_doc_add_key(tg_doc_builder *builder, tg_slice key, unsigned line);
+TG_MUST_USE tg_result tg_doc_add_merge_key(tg_doc_builder *builder, unsigned line);
 TG_MUST_USE tg_result tg_doc_add_scalar(tg_doc_builder *builder, tg_doc_item scalar, unsigned line,
                                         tg_doc_node *out_node);
 TG_MUST_USE tg_result tg_doc_add_text(tg_doc_builder *builder, tg_slice text, unsigned line, tg_doc_node *out_node);

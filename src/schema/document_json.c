@@ -49,7 +49,7 @@ static tg_result add_container(tg_doc_builder *builder, json_t *value)
     }
     TG_TRY(tg_doc_begin(builder, TG_DOC_MAP, 0, &node));
     for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
-        TG_TRY(tg_doc_add_key(builder, tg_slice_of(json_object_iter_key(at), json_object_iter_key_len(at))));
+        TG_TRY(tg_doc_add_key(builder, tg_slice_of(json_object_iter_key(at), json_object_iter_key_len(at)), 0));
         TG_TRY(add_value(builder, json_object_iter_value(at)));
     }
     return tg_doc_end(builder);

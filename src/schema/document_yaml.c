@@ -99,9 +99,9 @@ static tg_result read_scalar(yaml_reader *reader, const yaml_event_t *event)
     bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (tg_doc_builder_wants_key(builder)) {
         if (is_plain && event->data.scalar.tag == NULL && tg_slice_equal(text, TG_LIT("<<"))) {
-            return tg_doc_add_merge_key(builder);
+            return tg_doc_add_merge_key(builder, line_of(event));
         }
-        return tg_doc_add_key(builder, text);
+        return tg_doc_add_key(builder, text, line_of(event));
     }
     tg_doc_item item = {.kind = TG_DOC_TEXT};
     if (event->data.scalar.tag != NULL) {

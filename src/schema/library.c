@@ -2,6 +2,7 @@
 
 #include "schema/library_scan.h"
 #include "schema/uri.h"
+#include "schema/vector.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ tg_result tg_library_init(tg_library *library, size_t num_docs)
     tg_name_index_init(&library->addresses);
     tg_name_index_init(&library->anchors);
     library->docs = calloc(num_docs > 0 ? num_docs : 1, sizeof *library->docs);
-    if (library->docs == NULL) {
+    library->need_stamps = calloc(num_docs + 1, sizeof *library->need_stamps);
+    if (library->docs == NULL || library->need_stamps == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
     library->num_docs = num_docs;
@@ -29,6 +31,7 @@ void tg_library_done(tg_library *library)
         tg_library_doc *doc = &library->docs[i];
         tg_doc_done(&doc->tree);
         free(doc->marks);
+        free(doc->is_mark_reached);
         free(doc->refs);
         free(doc->ids);
     }
@@ -36,6 +39,8 @@ void tg_library_done(tg_library *library)
     free(library->resources);
     free(library->anchor_places);
     free(library->dynamic);
+    free(library->needs);
+    free(library->need_stamps);
     tg_name_index_done(&library->addresses);
     tg_name_index_done(&library->anchors);
     tg_arena_done(&library->arena);
@@ -116,6 +121,10 @@ tg_result tg_library_read(tg_library *library, uint32_t index, tg_slice file, tg
     TG_TRY(read_version(library, index, detail));
     TG_TRY(enter_file(library, index, detail));
     TG_TRY(tg_library_scan(library, index, detail));
+    doc->is_mark_reached = calloc(doc->num_marks + 1, sizeof *doc->is_mark_reached);
+    if (doc->is_mark_reached == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
     doc->is_refused = false;
     return tg_ok();
 }
@@ -266,9 +275,51 @@ tg_result tg_library_check_refs(tg_library *library, uint32_t index, tg_detail *
         tg_place target;
         TG_TRY(ref->is_mapping ? tg_library_resolve_mapping(library, from, ref->text, &target, detail)
                                : tg_library_resolve(library, from, ref->text, &target, detail));
-        if (target.doc != index) {
-            library->docs[target.doc].is_referred = true;
+        if (target.doc != index && library->need_stamps[target.doc] != index + 1) {
+            library->need_stamps[target.doc] = index + 1;
+            TG_TRY(tg_vector_grow(&library->needs, &library->needs_cap, library->num_needs + 1, sizeof *library->needs,
+                                  TG_MAX_LIBRARY_NEEDS));
+            library->needs[library->num_needs++] = (tg_library_need){index, target.doc};
         }
     }
     return tg_ok();
+}
+
+static int compare_needs(const void *a, const void *b)
+{
+    const tg_library_need *left = a;
+    const tg_library_need *right = b;
+    if (left->from != right->from) {
+        return left->from < right->from ? -1 : 1;
+    }
+    return left->to < right->to ? -1 : left->to > right->to;
+}
+
+void tg_library_sort_needs(tg_library *library)
+{
+    if (library->num_needs < 2) {
+        return;
+    }
+    qsort(library->needs, library->num_needs, sizeof *library->needs, compare_needs);
+    size_t kept = 1;
+    for (size_t i = 1; i < library->num_needs; i++) {
+        if (compare_needs(&library->needs[i], &library->needs[kept - 1]) != 0) {
+            library->needs[kept++] = library->needs[i];
+        }
+    }
+    library->num_needs = kept;
+}
+
+size_t tg_library_first_need(const tg_library *library, uint32_t from)
+{
+    size_t low = 0;
+    for (size_t high = library->num_needs; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (library->needs[middle].from < from) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }

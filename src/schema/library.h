@@ -5,6 +5,8 @@
 #include "base/arena.h"
 #include "schema/document.h"
 
+enum { TG_MAX_LIBRARY_NEEDS = 200000 };
+
 typedef enum tg_oas_version {
     TG_OAS_NONE, /* no `openapi`: serves the references of others */
     TG_OAS_30,
@@ -33,7 +35,6 @@ typedef struct tg_library_doc {
     tg_slice name; /* without its ending */
     tg_oas_version version;
     bool is_refused;
-    bool is_referred;   /* some other document refers to it */
     uint32_t resource;  /* of its root */
     tg_doc_node *marks; /* the maps that say `x-pii: true` */
     size_t num_marks, marks_cap;
@@ -41,7 +42,8 @@ typedef struct tg_library_doc {
     size_t num_refs, refs_cap;
     tg_resource_mark *ids; /* schemas with an `$id`, by node */
     size_t num_ids, ids_cap;
-    uint8_t digest[32]; /* of its bytes */
+    bool *is_mark_reached; /* beside marks, once something was compiled */
+    uint8_t digest[32];    /* of its bytes */
 } tg_library_doc;
 
 typedef struct tg_resource { /* what an address names: a document, or a schema with an `$id` */
@@ -53,6 +55,11 @@ typedef struct tg_dynamic_anchor {
     tg_slice name;
     tg_place place;
 } tg_dynamic_anchor;
+
+typedef struct tg_library_need { /* one document refers to another */
+    uint32_t from;
+    uint32_t to;
+} tg_library_need;
 
 typedef struct tg_library {
     tg_arena arena; /* names and addresses */
@@ -66,6 +73,9 @@ typedef struct tg_library {
     size_t num_anchors, anchors_cap;
     tg_dynamic_anchor *dynamic;
     size_t num_dynamic, dynamic_cap;
+    tg_library_need *needs; /* in order, each once, after tg_library_check_refs */
+    size_t num_needs, needs_cap;
+    uint32_t *need_stamps; /* by document: the last that was entered as needing it, plus one */
 } tg_library;
 
 /* tg_library_init makes room for num_docs documents, all empty and refused. err: TG_ERR_MEMORY */
@@ -78,10 +88,13 @@ void tg_library_done(tg_library *library);
 TG_FOREIGN TG_MUST_USE tg_result tg_library_read(tg_library *library, uint32_t index, tg_slice file, tg_slice bytes,
                                                  tg_detail *detail);
 
-/* tg_library_check_refs resolves every reference of a document, when all documents have been read.
- * err   as tg_library_resolve
- */
+/* tg_library_check_refs resolves every reference of a document that is not refused, and enters what it needs, when
+ * all documents have been read. err: as tg_library_resolve */
 TG_MUST_USE tg_result tg_library_check_refs(tg_library *library, uint32_t index, tg_detail *detail);
+/* tg_library_sort_needs makes the needs fit to be searched by tg_library_first_need. */
+void tg_library_sort_needs(tg_library *library);
+/* tg_library_first_need is the index of the first need of `from` (the others follow), or of where it would stand. */
+size_t tg_library_first_need(const tg_library *library, uint32_t from);
 
 /* tg_library_resolve finds what `reference` means at `from`.
  * err   TG_ERR_DENIED (remote), TG_ERR_NOT_FOUND (dangling, or in a refused file), with detail

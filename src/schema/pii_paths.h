@@ -8,8 +8,8 @@
 enum { /* JSON types, a set of bits */
        TG_TYPE_NULL = 1u,
        TG_TYPE_BOOLEAN = 2u,
-       TG_TYPE_NUMBER = 4u, /* holds TG_TYPE_INTEGER too */
-       TG_TYPE_INTEGER = 8u,
+       TG_TYPE_INTEGER = 4u,
+       TG_TYPE_NUMBER = 12u, /* every integer is a number */
        TG_TYPE_STRING = 16u,
        TG_TYPE_OBJECT = 32u,
        TG_TYPE_ARRAY = 64u,
