@@ -32,10 +32,18 @@ typedef struct tg_rewrite_options {
 
 typedef struct tg_rewrite tg_rewrite;
 
+/* tg_rewrite_arena_bytes is what a document of so many PII values takes of its arena at most, besides member names with
+ * escapes in objects that hold PII: those are unescaped there, the longest of them counting four times. */
+static inline size_t tg_rewrite_arena_bytes(size_t max_fields)
+{
+    return 2048 + 16384 + (max_fields / 128 + 1) * 1552; /* itself, its stack, its list of values */
+}
+
 /* tg_rewrite_new begins work on a body.
- * arena  gives all memory that lasts between steps: about 600 bytes, up to 16 KiB by depth, 12 bytes for each PII
- * value, and what escaped member names need. Make it a wiped one; the rewrite ends with it body   the whole document;
- * stays in place until the end err    TG_ERR_MEMORY
+ * arena  gives all memory that lasts between steps. Make it a wiped one, its maximum twice tg_rewrite_arena_bytes
+ *        (chunks are not filled to the end); the rewrite ends with it
+ * body   the whole document; stays in place until the end
+ * err    TG_ERR_MEMORY
  */
 TG_MUST_USE tg_result tg_rewrite_new(tg_arena *arena, const tg_rewrite_options *options, tg_slice body,
                                      tg_rewrite **out_rewrite);

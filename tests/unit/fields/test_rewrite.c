@@ -315,6 +315,59 @@ static void encrypt_arena_used_up_is_service_unavailable(void **state)
     free((char *)(uintptr_t)body.ptr);
 }
 
+static void encrypt_most_fields_fit_the_arena_that_is_said(void **state)
+{
+    (void)state;
+    static const size_t nums[] = {1, 127, 128, 129, 10000};
+    for (size_t i = 0; i < TG_COUNT(nums); i++) {
+        tg_slice body = many_ones(nums[i]);
+        tg_rewrite_setting how = encrypting;
+        how.max_arena = 2 * tg_rewrite_arena_bytes(nums[i]);
+        tg_rewriting got;
+        assert_ok(run("[!]", body, &how, SIZE_MAX, &got));
+        tg_buf_done(&got.out);
+        free((char *)(uintptr_t)body.ptr);
+    }
+}
+
+static void plan_body_over_4_gib_is_refused_unread(void **state)
+{
+    (void)state;
+    tg_rewriting got;
+    tg_slice claimed = tg_slice_of("1", (size_t)UINT32_MAX + 1);
+    assert_code(run("!", claimed, &encrypting, 1, &got), TG_ERR_SYNTAX);
+    assert_int_equal(got.fault.kind, TG_FAULT_PAYLOAD_TOO_LARGE);
+}
+
+/* Long strings, numbers and blanks are scanned in pieces, and long gaps copied in pieces. */
+static void encrypt_long_tokens_are_cut_by_the_budget(void **state)
+{
+    (void)state;
+    enum { LONG = 1 << 20 };
+    static const char *const forms[][3] = {
+        {"[\"", "x", "\"]"}, {"[\"", "\\n", "\"]"}, {"[", "7", "]"}, {"[1,", " ", "2]"}, {"[\"", "\xc3\xa9", "\"]"}};
+    for (size_t form = 0; form < TG_COUNT(forms); form++) {
+        tg_buf text;
+        tg_buf_init(&text, LONG + 64);
+        assert_ok(tg_buf_append_str(&text, forms[form][0]));
+        while (tg_buf_len(&text) < LONG) {
+            assert_ok(tg_buf_append_str(&text, forms[form][1]));
+        }
+        assert_ok(tg_buf_append_str(&text, forms[form][2]));
+        tg_rewriting in_pieces, at_once, back;
+        assert_ok(run("[!]", tg_buf_slice(&text), &encrypting, 1000, &in_pieces));
+        assert_ok(run("[!]", tg_buf_slice(&text), &encrypting, SIZE_MAX, &at_once));
+        assert_true(in_pieces.num_steps >= LONG / 1010);
+        assert_true(tg_slice_equal(tg_buf_slice(&in_pieces.out), tg_buf_slice(&at_once.out)));
+        assert_ok(run("[!]", tg_buf_slice(&at_once.out), &decrypting, 1000, &back));
+        assert_true(tg_slice_equal(tg_buf_slice(&back.out), tg_buf_slice(&text)));
+        tg_buf_done(&in_pieces.out);
+        tg_buf_done(&at_once.out);
+        tg_buf_done(&back.out);
+        tg_buf_done(&text);
+    }
+}
+
 static void decrypt_known_tokens_become_strings(void **state)
 {
     (void)state;
@@ -441,6 +494,9 @@ int main(void)
         cmocka_unit_test(encrypt_output_bound_is_kept),
         cmocka_unit_test(encrypt_pattern_that_takes_too_long_is_refused),
         cmocka_unit_test(encrypt_arena_used_up_is_service_unavailable),
+        cmocka_unit_test(encrypt_most_fields_fit_the_arena_that_is_said),
+        cmocka_unit_test(plan_body_over_4_gib_is_refused_unread),
+        cmocka_unit_test(encrypt_long_tokens_are_cut_by_the_budget),
         cmocka_unit_test(decrypt_known_tokens_become_strings),
         cmocka_unit_test(decrypt_escaped_spelling_of_a_token_is_read),
         cmocka_unit_test(decrypt_text_is_escaped_no_more_than_it_must),
