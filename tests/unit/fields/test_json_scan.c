@@ -214,6 +214,16 @@ static void unescape_lone_surrogate_is_refused_or_replaced(void **state)
     }
 }
 
+static void unescape_low_half_behind_the_end_is_not_read(void **state)
+{
+    (void)state;
+    uint8_t out[16];
+    size_t len;
+    assert_code(tg_json_unescape(tg_slice_of("\\ud83d\\ude00", 6), TG_LONE_REFUSED, out, &len), TG_ERR_SYNTAX);
+    assert_ok(tg_json_unescape(tg_slice_of("\\ud83d\\ude00", 12), TG_LONE_REFUSED, out, &len));
+    assert_int_equal(len, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -228,6 +238,7 @@ int main(void)
         cmocka_unit_test(plain_prefix_stops_at_what_needs_an_escape),
         cmocka_unit_test(unescape_every_escape_gives_its_character),
         cmocka_unit_test(unescape_lone_surrogate_is_refused_or_replaced),
+        cmocka_unit_test(unescape_low_half_behind_the_end_is_not_read),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

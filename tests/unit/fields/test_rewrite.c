@@ -315,6 +315,20 @@ static void encrypt_arena_used_up_is_service_unavailable(void **state)
     free((char *)(uintptr_t)body.ptr);
 }
 
+static void encrypt_budget_for_one_value_seals_one_a_step(void **state)
+{
+    (void)state;
+    tg_slice body = many_ones(100);
+    tg_rewriting got;
+    assert_ok(run("[!]", body, &encrypting, 513, &got));
+    assert_int_equal(got.num_steps, 100);
+    tg_buf_done(&got.out);
+    assert_ok(run("[!]", body, &encrypting, 513 * 16, &got));
+    assert_in_range(got.num_steps, 6, 12);
+    tg_buf_done(&got.out);
+    free((char *)(uintptr_t)body.ptr);
+}
+
 static void encrypt_most_fields_fit_the_arena_that_is_said(void **state)
 {
     (void)state;
@@ -494,6 +508,7 @@ int main(void)
         cmocka_unit_test(encrypt_output_bound_is_kept),
         cmocka_unit_test(encrypt_pattern_that_takes_too_long_is_refused),
         cmocka_unit_test(encrypt_arena_used_up_is_service_unavailable),
+        cmocka_unit_test(encrypt_budget_for_one_value_seals_one_a_step),
         cmocka_unit_test(encrypt_most_fields_fit_the_arena_that_is_said),
         cmocka_unit_test(plan_body_over_4_gib_is_refused_unread),
         cmocka_unit_test(encrypt_long_tokens_are_cut_by_the_budget),

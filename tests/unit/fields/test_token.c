@@ -61,6 +61,17 @@ static void seal_known_values_give_known_tokens(void **state)
     tg_field_keys_free(keys);
 }
 
+/* Made by @noble/ciphers and node's HMAC. */
+static void seal_json_values_give_known_tokens(void **state)
+{
+    (void)state;
+    tg_field_keys *keys = new_aa_ring();
+    assert_token(keys, TG_TOKEN_JSON, TG_LIT("true"), "v1.HFAYg3PsPRd5tpDi.O7PYchDwJGlipgLyTJ_XcJYShz8");
+    assert_token(keys, TG_TOKEN_JSON, TG_LIT("{\"a\":[1,2.5]}"),
+                 "v1.10XE90i3ERguPkWJ.xNBu6NEzsnaXCY4rvZ2Og4d11x5cm56SaHEzoyQ");
+    tg_field_keys_free(keys);
+}
+
 static void seal_same_text_as_json_gives_another_token(void **state)
 {
     (void)state;
@@ -257,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(seal_known_values_give_known_tokens),
+        cmocka_unit_test(seal_json_values_give_known_tokens),
         cmocka_unit_test(seal_same_text_as_json_gives_another_token),
         cmocka_unit_test(seal_every_length_in_batches_opens_again),
         cmocka_unit_test(open_ring_tries_every_key),
