@@ -7,6 +7,9 @@
  * - watch(TG_STREAM_READ) promises a callback whenever a read would give anything but AGAIN, even where bytes hide
  *   inside the implementation (decrypted TLS records): the owner need not drain before it watches.
  * - The ready callback is never called from inside a call on the stream, and never after close.
+ * - watch costs no system call on sockets: readiness is a level to the owner, an edge to the kernel. Watching what one
+ *   does not act upon (READ after EOF was read) is a busy loop, as with poll(2).
+ * - Whoever works on raw_fd itself (splice) need not tell the stream.
  * - An error or the peer's reset shows as a readiness; the next read or write then says what it was.
  * - Half-close is kept: EOF on read leaves write usable, shutdown leaves read usable.
  * - SIGPIPE never arises.
@@ -18,7 +21,7 @@
 #include "base/slice.h"
 
 typedef struct tg_stream tg_stream;
-typedef struct tg_peer tg_peer; /* io/peer.h: the other side's address and what carried it */
+typedef struct tg_peer tg_peer; /* io/peer.h: the other side's address and what TLS established */
 
 enum { TG_STREAM_READ = 1u, TG_STREAM_WRITE = 2u };
 
@@ -41,6 +44,9 @@ typedef struct tg_stream_ops {
     /* The socket below, for splice and getsockopt; -1 where bytes are not the socket's own (TLS). */
     int (*raw_fd)(const tg_stream *stream);
     const tg_peer *(*peer)(const tg_stream *stream);
+    /* Why the stream broke, in a few words for logs, where TG_ERR_CLOSED alone does not say ("tls_handshake: http
+     * request"); "" otherwise. Valid until the next call in this thread. NULL: nothing to say, ever. */
+    const char *(*fault)(const tg_stream *stream);
 } tg_stream_ops;
 
 struct tg_stream {
@@ -86,6 +92,10 @@ static inline int tg_stream_raw_fd(const tg_stream *stream)
 static inline const tg_peer *tg_stream_peer(const tg_stream *stream)
 {
     return stream->ops->peer(stream);
+}
+static inline const char *tg_stream_fault(const tg_stream *stream)
+{
+    return stream->ops->fault != NULL ? stream->ops->fault(stream) : "";
 }
 
 #endif
