@@ -5,4 +5,7 @@
 /* Runs `check` in a forked child and returns what it returned (0 to 127), or 128 + the signal that ended it. */
 int tg_status_in_child(int (*check)(void));
 
+/* Gives up every capability, so that root meets the limits that others meet; it still owns its files. 0, or -1. */
+int tg_drop_capabilities(void);
+
 #endif

@@ -1,4 +1,5 @@
 #include "support/case.h"
+#include "support/child.h"
 
 #include "crypto/init.h"
 
@@ -31,7 +32,7 @@ static tg_code init_unlockable(void)
     if (setrlimit(RLIMIT_MEMLOCK, &none) != 0) {
         return TG_ERR_LIBRARY;
     }
-    if (geteuid() == 0 && setuid(65534) != 0) { /* root may lock whatever the limit says */
+    if (tg_drop_capabilities() != 0) { /* root may lock whatever the limit says */
         return TG_ERR_LIBRARY;
     }
     return tg_crypto_init(1).code;

@@ -138,7 +138,7 @@ static int lock_refused(void)
 {
     const struct rlimit none = {0, 0};
     tg_secret *secret = NULL;
-    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0)) {
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || tg_drop_capabilities() != 0) {
         return 1;
     }
     tg_result result = tg_secret_new(32, &secret);
