@@ -17,7 +17,7 @@
 
 /* dev: teegate-enclave in local mode, as a child that gets the signals of its parent. */
 
-enum { START_MS = 10000, POLL_MS = 50, DEFAULT_PORT = 8443 };
+enum { START_MS = 10000, POLL_MS = 50, DEFAULT_PORT = 8443, NOT_FOUND = 127 };
 
 static volatile sig_atomic_t child_pid;
 
@@ -149,32 +149,36 @@ static char **extend_environment(char *const *first, size_t num_first)
     return extended;
 }
 
-/* In the child: the environment says what the options said, then the enclave takes its place. */
-static void become_enclave(const tg_invocation *invocation, uint16_t port, pid_t parent)
+/* What the child becomes, made ready before the fork. */
+typedef struct launch {
+    char program[PATH_MAX];
+    char variables[3][PATH_MAX + 16]; /* LISTEN_ADDRESS, then what else the options say */
+    char **environment;
+} launch;
+
+static int prepare(const tg_invocation *invocation, uint16_t port, launch *out, tg_console *console)
 {
-    static char program[PATH_MAX], found[PATH_MAX], address[64], schemas[PATH_MAX + 16], key[PATH_MAX + 16];
-    static char name[] = "teegate-enclave", mode[] = "--local-mode";
-    char *first[3] = {address};
-    size_t num_first = 1;
+    static char found[PATH_MAX];
     const char *schema_dir = tg_invocation_value(invocation, "schema-dir");
     const char *dek_file = tg_invocation_value(invocation, "dek-file");
     if (schema_dir == NULL && getenv("SCHEMA_DIR") == NULL) {
         schema_dir = find_schemas(found, sizeof found);
     }
-    snprintf(address, sizeof address, "LISTEN_ADDRESS=tcp:127.0.0.1:%u", port);
-    if (schema_dir != NULL && (size_t)snprintf(schemas, sizeof schemas, "SCHEMA_DIR=%s", schema_dir) < sizeof schemas) {
-        first[num_first++] = schemas;
+    char *first[3] = {out->variables[0]};
+    size_t num_first = 1;
+    snprintf(out->variables[0], sizeof out->variables[0], "LISTEN_ADDRESS=tcp:127.0.0.1:%u", port);
+    if (schema_dir != NULL) {
+        first[num_first] = out->variables[num_first];
+        snprintf(out->variables[num_first++], sizeof out->variables[0], "SCHEMA_DIR=%s", schema_dir);
     }
-    if (dek_file != NULL && (size_t)snprintf(key, sizeof key, "DEK_FILE=%s", dek_file) < sizeof key) {
-        first[num_first++] = key;
+    if (dek_file != NULL) {
+        first[num_first] = out->variables[num_first];
+        snprintf(out->variables[num_first++], sizeof out->variables[0], "DEK_FILE=%s", dek_file);
     }
-    char **environment = extend_environment(first, num_first);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (environment != NULL && getppid() == parent) {
-        find_enclave(program, sizeof program);
-        execvpe(program, (char *const[]){name, mode, NULL}, environment);
-    }
-    _exit(127);
+    find_enclave(out->program, sizeof out->program);
+    out->environment = extend_environment(first, num_first);
+    return out->environment != NULL ? TG_EXIT_OK
+                                    : tg_console_fail_result(console, "the enclave", tg_fail(TG_ERR_MEMORY));
 }
 
 /* A terminal's Ctrl-C reaches the whole group: the child hears it twice then, which it takes as one. */
@@ -188,27 +192,45 @@ static void forward_signals(void)
     }
 }
 
-static int run_enclave(const tg_invocation *invocation, uint16_t port, tg_console *console)
+static void become_enclave(const launch *it, pid_t parent)
+{
+    static char name[] = "teegate-enclave", mode[] = "--local-mode";
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() == parent) {
+        execvpe(it->program, (char *const[]){name, mode, NULL}, it->environment);
+    }
+    _exit(NOT_FOUND);
+}
+
+/* No signal is lost between the fork and the handlers: they wait meanwhile. */
+static pid_t start_enclave(const launch *it)
 {
     sigset_t all, before;
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before); /* no signal is lost between fork and the handlers */
+    sigprocmask(SIG_BLOCK, &all, &before);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, &before, NULL);
-        become_enclave(invocation, port, parent);
+        become_enclave(it, parent);
     }
+    if (pid > 0) {
+        child_pid = pid;
+        forward_signals();
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+static int run_enclave(const launch *it, uint16_t port, tg_console *console)
+{
+    pid_t pid = start_enclave(it);
     if (pid < 0) {
-        sigprocmask(SIG_SETMASK, &before, NULL);
         return tg_console_fail_result(console, "the enclave cannot be started", tg_fail_os(errno));
     }
-    child_pid = pid;
-    forward_signals();
-    sigprocmask(SIG_SETMASK, &before, NULL);
     int status = 0;
     if (!wait_until_ready(pid, port, &status)) {
-        return status == 127
+        return status == NOT_FOUND
                    ? tg_console_fail_text(console, "teegate-enclave stands neither beside this program nor in PATH")
                    : tg_console_fail_text(console, "teegate-enclave ended at once, with status %d", status);
     }
@@ -228,7 +250,13 @@ static int run(const tg_invocation *invocation, tg_console *console)
         return tg_console_fail_text(console, "something serves on 127.0.0.1:%u already: name another --port",
                                     (unsigned)port);
     }
-    return run_enclave(invocation, (uint16_t)port, console);
+    launch it = {.environment = NULL};
+    int status = prepare(invocation, (uint16_t)port, &it, console);
+    if (status == TG_EXIT_OK) {
+        status = run_enclave(&it, (uint16_t)port, console);
+    }
+    free(it.environment);
+    return status;
 }
 
 static const tg_option options[] = {

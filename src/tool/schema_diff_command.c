@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "schema/pii_paths.h"
 #include "tool/commands.h"
-#include "tool/schema_source.h"
+#include "tool/schema_input.h"
 
 static const char *const kind_names[] = {"added", "removed", "retyped"};
 static const char *const kind_marks[] = {"+ ", "- ", "~ "};
@@ -89,7 +89,7 @@ static tg_result compare_sets(difference *it, const tg_schema_set *old_set, cons
 }
 
 /* Two files are compared whatever they are called. */
-static tg_result compare_sources(difference *it, const tg_schema_set *old_set, const tg_schema_set *new_set)
+static tg_result compare_inputs(difference *it, const tg_schema_set *old_set, const tg_schema_set *new_set)
 {
     bool are_files = tg_schema_set_num_schemas(old_set) == 1 && tg_schema_set_num_schemas(new_set) == 1;
     TG_TRY(it->is_json ? tg_buf_append_str(&it->out, "{\"changes\":[") : tg_ok());
@@ -107,13 +107,13 @@ static tg_result compare_sources(difference *it, const tg_schema_set *old_set, c
                                                 it->num_removed);
 }
 
-static int load(tg_schema_source *source, const char *path, tg_console *console)
+static int load(tg_schema_input *input, const char *path, tg_console *console)
 {
-    int status = tg_schema_source_load(source, &path, 1, true, console);
-    if (status == TG_EXIT_OK && source->faults.num_faults > 0) {
-        tg_schema_source_say_faults(source, console);
+    int status = tg_schema_input_load(input, &path, 1, true, console);
+    if (status == TG_EXIT_OK && input->faults.num_faults > 0) {
+        tg_schema_input_say_faults(input, console);
         status = tg_console_fail_text(console, "%.150s cannot be compared: part of it is refused", path);
-    } else if (status == TG_EXIT_OK && tg_schema_set_num_schemas(source->set) == 0) {
+    } else if (status == TG_EXIT_OK && tg_schema_set_num_schemas(input->set) == 0) {
         status = tg_console_fail_text(console, "%.150s holds no schema", path);
     }
     return status;
@@ -121,21 +121,21 @@ static int load(tg_schema_source *source, const char *path, tg_console *console)
 
 static int run(const tg_invocation *invocation, tg_console *console)
 {
-    tg_schema_source old_source = {.set = NULL}, new_source = {.set = NULL};
+    tg_schema_input old_input = {.set = NULL}, new_input = {.set = NULL};
     difference it = {.console = console, .is_json = tg_invocation_has(invocation, "json")};
     tg_buf_init(&it.out, SIZE_MAX / 2);
-    int status = load(&old_source, invocation->arguments[0], console);
+    int status = load(&old_input, invocation->arguments[0], console);
     if (status == TG_EXIT_OK) {
-        status = load(&new_source, invocation->arguments[1], console);
+        status = load(&new_input, invocation->arguments[1], console);
     }
     if (status == TG_EXIT_OK) {
-        tg_result result = compare_sources(&it, old_source.set, new_source.set);
+        tg_result result = compare_inputs(&it, old_input.set, new_input.set);
         status = tg_is_ok(result) ? tg_console_write(console, tg_buf_slice(&it.out))
                                   : tg_console_fail_result(console, "the schemas cannot be compared", result);
     }
     tg_buf_done(&it.out);
-    tg_schema_source_done(&old_source);
-    tg_schema_source_done(&new_source);
+    tg_schema_input_done(&old_input);
+    tg_schema_input_done(&new_input);
     return status == TG_EXIT_OK && (it.num_changes > 0 || it.is_cut) ? TG_EXIT_FINDINGS : status;
 }
 

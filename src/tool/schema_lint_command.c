@@ -2,7 +2,7 @@
 #include "schema/pii_paths.h"
 #include "tool/commands.h"
 #include "tool/lint.h"
-#include "tool/schema_source.h"
+#include "tool/schema_input.h"
 
 typedef struct linting {
     const tg_invocation *invocation;
@@ -143,7 +143,7 @@ static tg_result append_schema(linting *it, const tg_schema *schema, bool is_fir
     tg_slice name = tg_schema_name(schema);
     if (!it->is_json) {
         TG_TRY(tg_text_append_printable(&it->out, name, SIZE_MAX));
-        TG_TRY(tg_buf_printf(&it->out, ": %zu places marked x-pii\n", tg_schema_num_marks(schema)));
+        TG_TRY(tg_buf_printf(&it->out, ": %zu marked x-pii\n", tg_schema_num_marks(schema)));
         TG_TRY(append_paths(it, schema));
         return tg_lint_schema(schema, report, it);
     }
@@ -186,25 +186,33 @@ static tg_result append_refused(linting *it, const tg_faults *faults)
     return tg_ok();
 }
 
-static tg_result append_report(linting *it, const tg_schema_source *source)
+static tg_result append_count(tg_buf *out, size_t count, const char *what, const char *behind)
 {
-    size_t num_schemas = tg_schema_set_num_schemas(source->set);
-    size_t num_refused = tg_schema_set_num_refused(source->set);
+    return tg_buf_printf(out, "%zu %s%s%s", count, what, count == 1 ? "" : "s", behind);
+}
+
+static tg_result append_report(linting *it, const tg_schema_input *input)
+{
+    size_t num_schemas = tg_schema_set_num_schemas(input->set);
+    size_t num_refused = tg_schema_set_num_refused(input->set);
     TG_TRY(it->is_json ? tg_buf_append_str(&it->out, "{\"schemas\":[") : tg_ok());
     for (size_t i = 0; i < num_schemas; i++) {
-        TG_TRY(append_schema(it, tg_schema_set_at(source->set, i), i == 0));
+        TG_TRY(append_schema(it, tg_schema_set_at(input->set, i), i == 0));
     }
     TG_TRY(it->is_json ? tg_buf_append_str(&it->out, "],\n \"refused\":[") : tg_ok());
-    TG_TRY(append_refused(it, &source->faults));
+    TG_TRY(append_refused(it, &input->faults));
     if (it->is_json) {
         return tg_buf_printf(&it->out,
                              "],\n \"num_schemas\":%zu,\"num_refused\":%zu,\"num_paths\":%zu,"
                              "\"num_warnings\":%zu,\"num_notes\":%zu}\n",
                              num_schemas, num_refused, it->num_paths, it->num_warnings, it->num_notes);
     }
-    TG_TRY(tg_buf_printf(&it->out, "%zu schemas, %zu files refused, %zu sealed paths, %zu warnings, %zu notes%s\n",
-                         num_schemas, num_refused, it->num_paths, it->num_warnings, it->num_notes,
-                         it->num_notes > 0 && !it->shows_notes ? " (--notes shows them)" : ""));
+    TG_TRY(append_count(&it->out, num_schemas, "schema", ", "));
+    TG_TRY(append_count(&it->out, num_refused, "refused file", ", "));
+    TG_TRY(append_count(&it->out, it->num_paths, "sealed path", ", "));
+    TG_TRY(append_count(&it->out, it->num_warnings, "warning", ", "));
+    TG_TRY(append_count(&it->out, it->num_notes, "note",
+                        it->num_notes > 0 && !it->shows_notes ? " (--notes shows them)\n" : "\n"));
     if (it->num_paths > 0 && it->shows_notes) {
         return tg_buf_append_str(&it->out, "Of every sealed value a token shows its length, and that it equals another "
                                            "value, in whichever field.\n");
@@ -212,9 +220,9 @@ static tg_result append_report(linting *it, const tg_schema_source *source)
     return tg_ok();
 }
 
-static int status_of(const linting *it, const tg_schema_source *source)
+static int status_of(const linting *it, const tg_schema_input *input)
 {
-    if (source->faults.num_faults > 0 || tg_schema_set_num_refused(source->set) > 0) {
+    if (input->faults.num_faults > 0 || tg_schema_set_num_refused(input->set) > 0) {
         return TG_EXIT_CANNOT;
     }
     return it->num_warnings > 0 ? TG_EXIT_FINDINGS : TG_EXIT_OK;
@@ -222,25 +230,25 @@ static int status_of(const linting *it, const tg_schema_source *source)
 
 static int run(const tg_invocation *invocation, tg_console *console)
 {
-    tg_schema_source source;
-    int status = tg_schema_source_load(&source, invocation->arguments, invocation->num_arguments, true, console);
-    if (status == TG_EXIT_OK && tg_schema_set_num_schemas(source.set) == 0 && source.faults.num_faults == 0) {
+    tg_schema_input input;
+    int status = tg_schema_input_load(&input, invocation->arguments, invocation->num_arguments, true, console);
+    if (status == TG_EXIT_OK && tg_schema_set_num_schemas(input.set) == 0 && input.faults.num_faults == 0) {
         status = tg_console_fail_text(console, "there is no OpenAPI document in %.150s", invocation->arguments[0]);
     }
     if (status == TG_EXIT_OK) {
         linting it = {.invocation = invocation,
                       .console = console,
-                      .folder = source.folder,
+                      .folder = input.folder,
                       .is_json = tg_invocation_has(invocation, "json"),
                       .shows_notes = tg_invocation_has(invocation, "notes")};
         tg_buf_init(&it.out, SIZE_MAX / 2);
-        tg_result result = append_report(&it, &source);
+        tg_result result = append_report(&it, &input);
         status = tg_is_ok(result) ? tg_console_write(console, tg_buf_slice(&it.out))
                                   : tg_console_fail_result(console, "the schemas cannot be listed", result);
         tg_buf_done(&it.out);
-        status = status == TG_EXIT_OK ? status_of(&it, &source) : status;
+        status = status == TG_EXIT_OK ? status_of(&it, &input) : status;
     }
-    tg_schema_source_done(&source);
+    tg_schema_input_done(&input);
     return status;
 }
 

@@ -1,4 +1,4 @@
-#include "tool/schema_source.h"
+#include "tool/schema_input.h"
 
 #include "sys/file.h"
 #include "sys/log.h"
@@ -68,17 +68,17 @@ static size_t shared_folder_len(const named_file *files, size_t num_files)
 }
 
 /* The shared folder as the first path spelled it: what stands before the file's name within the set. */
-static void keep_folder(tg_schema_source *source, const char *spelled, size_t name_len)
+static void keep_folder(tg_schema_input *input, const char *spelled, size_t name_len)
 {
     size_t len = strlen(spelled);
     size_t keep = len >= name_len ? len - name_len : 0;
-    if (keep < sizeof source->folder) {
-        memcpy(source->folder, spelled, keep);
-        source->folder[keep] = 0;
+    if (keep < sizeof input->folder) {
+        memcpy(input->folder, spelled, keep);
+        input->folder[keep] = 0;
     }
 }
 
-static tg_result build(tg_schema_source *source, const named_file *files, size_t num_files, const char *first_spelled,
+static tg_result build(tg_schema_input *input, const named_file *files, size_t num_files, const char *first_spelled,
                        const tg_schema_options *options)
 {
     tg_schema_file *named = calloc(num_files, sizeof *named);
@@ -89,13 +89,13 @@ static tg_result build(tg_schema_source *source, const named_file *files, size_t
     for (size_t i = 0; i < num_files; i++) {
         named[i] = (tg_schema_file){tg_slice_str(files[i].path + shared), tg_buf_slice(&files[i].bytes)};
     }
-    keep_folder(source, first_spelled, named[0].name.len);
-    tg_result result = tg_schema_set_build(named, num_files, options, &source->faults, &source->set);
+    keep_folder(input, first_spelled, named[0].name.len);
+    tg_result result = tg_schema_set_build(named, num_files, options, &input->faults, &input->set);
     free(named);
     return result;
 }
 
-static int load_files(tg_schema_source *source, const char *const *paths, size_t num_paths,
+static int load_files(tg_schema_input *input, const char *const *paths, size_t num_paths,
                       const tg_schema_options *options, tg_console *console)
 {
     if (num_paths > MAX_NAMED_FILES) {
@@ -110,9 +110,9 @@ static int load_files(tg_schema_source *source, const char *const *paths, size_t
     }
     int status = read_files(files, paths, num_paths, console);
     if (status == TG_EXIT_OK) {
-        tg_result result = build(source, files, num_paths, paths[0], options);
+        tg_result result = build(input, files, num_paths, paths[0], options);
         if (!tg_is_ok(result)) {
-            tg_schema_source_say_faults(source, console);
+            tg_schema_input_say_faults(input, console);
             status = tg_console_fail_result(console, "the schemas cannot be compiled", result);
         }
     }
@@ -124,48 +124,47 @@ static int load_files(tg_schema_source *source, const char *const *paths, size_t
     return status;
 }
 
-static int load_folder(tg_schema_source *source, const char *path, const tg_schema_options *options,
-                       tg_console *console)
+static int load_folder(tg_schema_input *input, const char *path, const tg_schema_options *options, tg_console *console)
 {
     size_t len = strlen(path);
-    snprintf(source->folder, sizeof source->folder, "%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/");
-    tg_result result = tg_schema_set_load(path, options, &source->faults, &source->set);
+    snprintf(input->folder, sizeof input->folder, "%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/");
+    tg_result result = tg_schema_set_load(path, options, &input->faults, &input->set);
     if (!tg_is_ok(result)) {
-        tg_schema_source_say_faults(source, console);
+        tg_schema_input_say_faults(input, console);
         return tg_console_fail_result(console, path, result);
     }
     return TG_EXIT_OK;
 }
 
-int tg_schema_source_load(tg_schema_source *source, const char *const *paths, size_t num_paths, bool is_for_lint,
-                          tg_console *console)
+int tg_schema_input_load(tg_schema_input *input, const char *const *paths, size_t num_paths, bool is_for_lint,
+                         tg_console *console)
 {
     const tg_schema_options options = {.is_for_lint = is_for_lint};
-    source->set = NULL;
-    source->folder[0] = 0;
-    tg_faults_init(&source->faults);
+    input->set = NULL;
+    input->folder[0] = 0;
+    tg_faults_init(&input->faults);
     tg_progress progress;
     tg_progress_start(&progress, console, "compiling schemas");
-    int status = num_paths == 1 && is_folder(paths[0]) ? load_folder(source, paths[0], &options, console)
-                                                       : load_files(source, paths, num_paths, &options, console);
+    int status = num_paths == 1 && is_folder(paths[0]) ? load_folder(input, paths[0], &options, console)
+                                                       : load_files(input, paths, num_paths, &options, console);
     tg_progress_end(&progress);
     return status;
 }
 
-void tg_schema_source_done(tg_schema_source *source)
+void tg_schema_input_done(tg_schema_input *input)
 {
-    tg_schema_set_unref(source->set);
-    source->set = NULL;
-    tg_faults_done(&source->faults);
+    tg_schema_set_unref(input->set);
+    input->set = NULL;
+    tg_faults_done(&input->faults);
 }
 
-void tg_schema_source_say_faults(const tg_schema_source *source, tg_console *console)
+void tg_schema_input_say_faults(const tg_schema_input *input, tg_console *console)
 {
     tg_buf text;
     tg_buf_init(&text, 1 << 20);
-    for (size_t i = 0; i < tg_faults_kept(&source->faults); i++) {
-        bool is_whole = tg_is_ok(tg_buf_append_str(&text, source->folder)) &&
-                        tg_is_ok(tg_detail_append(&source->faults.faults[i], &text)) &&
+    for (size_t i = 0; i < tg_faults_kept(&input->faults); i++) {
+        bool is_whole = tg_is_ok(tg_buf_append_str(&text, input->folder)) &&
+                        tg_is_ok(tg_detail_append(&input->faults.faults[i], &text)) &&
                         tg_is_ok(tg_buf_append_byte(&text, '\n'));
         if (!is_whole) {
             break;
@@ -175,14 +174,14 @@ void tg_schema_source_say_faults(const tg_schema_source *source, tg_console *con
     tg_buf_done(&text);
 }
 
-static int say_what_there_is(const tg_schema_source *source, const char *wanted, tg_console *console)
+static int say_what_there_is(const tg_schema_input *input, const char *wanted, tg_console *console)
 {
-    size_t num_schemas = tg_schema_set_num_schemas(source->set);
+    size_t num_schemas = tg_schema_set_num_schemas(input->set);
     if (num_schemas == 0) {
         return tg_console_fail_text(console, "no schema could be loaded");
     }
     if (num_schemas == 1) {
-        tg_slice name = tg_schema_name(tg_schema_set_at(source->set, 0));
+        tg_slice name = tg_schema_name(tg_schema_set_at(input->set, 0));
         return tg_console_fail_text(console, "there is no schema \"%.100s\": the only one is %.*s, or %.*s#Component",
                                     wanted, (int)name.len, (const char *)name.ptr, (int)name.len,
                                     (const char *)name.ptr);
@@ -190,20 +189,20 @@ static int say_what_there_is(const tg_schema_source *source, const char *wanted,
     return tg_console_fail_text(console, "there is no schema \"%.100s\" among the %zu", wanted, num_schemas);
 }
 
-int tg_schema_source_find(const tg_schema_source *source, const char *name, const char *component,
-                          tg_pii_root *out_root, tg_console *console)
+int tg_schema_input_find(const tg_schema_input *input, const char *name, const char *component, tg_pii_root *out_root,
+                         tg_console *console)
 {
-    size_t num_schemas = tg_schema_set_num_schemas(source->set);
+    size_t num_schemas = tg_schema_set_num_schemas(input->set);
     if (name == NULL && num_schemas != 1) {
         return tg_console_fail_text(
             console, "%s", num_schemas == 0 ? "no schema could be loaded" : "there are several schemas: name one");
     }
     char wanted[1024];
-    tg_slice base = name != NULL ? tg_slice_str(name) : tg_schema_name(tg_schema_set_at(source->set, 0));
+    tg_slice base = name != NULL ? tg_slice_str(name) : tg_schema_name(tg_schema_set_at(input->set, 0));
     snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)base.len, (const char *)base.ptr, component != NULL ? "#" : "",
              component != NULL ? component : "");
-    if (!tg_is_ok(tg_schema_set_find(source->set, tg_slice_str(wanted), out_root, NULL))) {
-        return say_what_there_is(source, wanted, console);
+    if (!tg_is_ok(tg_schema_set_find(input->set, tg_slice_str(wanted), out_root, NULL))) {
+        return say_what_there_is(input, wanted, console);
     }
     return TG_EXIT_OK;
 }

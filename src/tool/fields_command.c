@@ -1,0 +1,247 @@
+#include "crypto/init.h"
+#include "fields/rewrite.h"
+#include "sys/file.h"
+#include "tool/commands.h"
+#include "tool/schema_input.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* encrypt and decrypt: one document from standard input to standard output,
+ * whole or not at all. */
+
+#define MAX_DOCUMENT_BYTES ((size_t)1 << 30)
+#define MAX_ARENA_BYTES    ((size_t)4 << 30)
+enum { STEP_BYTES = 1 << 20, DEK_BYTES = 32 };
+
+#define SCHEMA_OPTIONS                                                                                                 \
+    {.name = "schema",                                                                                                 \
+     .letter = 's',                                                                                                    \
+     .argument = "FILE[#COMPONENT]",                                                                                   \
+     .completes = TG_COMPLETES_FILES,                                                                                  \
+     .help = "the OpenAPI file; with --schema-dir a name below it"},                                                   \
+        {.name = "schema-dir",                                                                                         \
+         .argument = "FOLDER",                                                                                         \
+         .completes = TG_COMPLETES_FOLDERS,                                                                            \
+         .help = "where --schema is looked up (needed where files refer to "                                           \
+                 "others)"},                                                                                           \
+    {                                                                                                                  \
+        .name = "dek-file", .letter = 'k', .argument = "FILE", .completes = TG_COMPLETES_FILES,                        \
+        .help = "the data key, 32 bytes"                                                                               \
+    }
+
+static const tg_option encrypt_options[] = {SCHEMA_OPTIONS};
+static const tg_option decrypt_options[] = {
+    SCHEMA_OPTIONS, {.name = "lenient", .help = "let values pass that are no tokens, instead of refusing"}};
+
+/* FILE#COMPONENT is cut at the last `#`, unless a file of the whole name
+ * exists. */
+static const char *cut_component(char *path)
+{
+    struct stat status;
+    char *mark = strrchr(path, '#');
+    if (mark == NULL || stat(path, &status) == 0) {
+        return NULL;
+    }
+    *mark = 0;
+    return mark + 1;
+}
+
+static int load_root(const tg_invocation *invocation, tg_schema_input *input, tg_pii_root *out_root,
+                     tg_console *console)
+{
+    const char *schema = tg_invocation_value(invocation, "schema");
+    const char *folder = tg_invocation_value(invocation, "schema-dir");
+    if (schema == NULL) {
+        return tg_console_fail_text(console, "--schema FILE[#COMPONENT] is missing");
+    }
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s", schema) >= sizeof path) {
+        return tg_console_fail_text(console, "--schema is longer than a path may be");
+    }
+    const char *component = folder == NULL ? cut_component(path) : NULL;
+    const char *const loaded = folder != NULL ? folder : path;
+    int status = tg_schema_input_load(input, &loaded, 1, false, console);
+    if (status == TG_EXIT_OK) {
+        status = tg_schema_input_find(input, folder != NULL ? schema : NULL, component, out_root, console);
+        if (status != TG_EXIT_OK) {
+            tg_schema_input_say_faults(input, console);
+        }
+    }
+    return status;
+}
+
+/* The file's bytes never stand in memory that can be swapped or dumped for longer than this call. */
+static int read_dek(const char *path, tg_secret **out_dek, tg_console *console)
+{
+    tg_buf bytes;
+    tg_buf_init_wiped(&bytes, DEK_BYTES);
+    tg_result result = tg_file_read(path, &bytes);
+    bool is_dek = tg_is_ok(result) && tg_buf_len(&bytes) == DEK_BYTES;
+    if (is_dek) {
+        result = tg_secret_copy(tg_buf_slice(&bytes), out_dek);
+    }
+    tg_buf_done(&bytes);
+    if (result.code == TG_ERR_LIMIT || (tg_is_ok(result) && !is_dek)) {
+        return tg_console_fail_text(console, "%.150s does not hold exactly %d bytes, as a data key has", path,
+                                    DEK_BYTES);
+    }
+    return tg_is_ok(result) ? TG_EXIT_OK : tg_console_fail_result(console, path, result);
+}
+
+static int load_keys(const tg_invocation *invocation, tg_field_keys **out_keys, tg_console *console)
+{
+    const char *path = tg_invocation_value(invocation, "dek-file");
+    if (path == NULL) {
+        return tg_console_fail_text(console, "--dek-file FILE is missing (`teegate dek generate` makes one)");
+    }
+    tg_result result = tg_crypto_init(1);
+    if (!tg_is_ok(result)) {
+        return tg_console_fail_result(console, "the ciphers cannot be used", result);
+    }
+    tg_secret *dek;
+    int status = read_dek(path, &dek, console);
+    if (status != TG_EXIT_OK) {
+        return status;
+    }
+    const tg_field_key key = {TG_LIT("file"), dek, true};
+    result = tg_field_keys_new(&key, 1, out_keys);
+    tg_secret_free(dek);
+    return tg_is_ok(result) ? TG_EXIT_OK : tg_console_fail_result(console, "the data key cannot be used", result);
+}
+
+static void show_read(size_t num_bytes, void *owner)
+{
+    tg_progress_update(owner, num_bytes);
+}
+
+static int read_document(tg_buf *body, tg_console *console)
+{
+    tg_progress progress;
+    tg_progress_start(&progress, console, "reading");
+    tg_result result = tg_file_read_fd(console->in_fd, body, show_read, &progress);
+    tg_progress_end(&progress);
+    if (result.code == TG_ERR_LIMIT) {
+        return tg_console_fail_text(console, "the document is longer than %zu bytes", MAX_DOCUMENT_BYTES);
+    }
+    return tg_is_ok(result) ? TG_EXIT_OK : tg_console_fail_result(console, "standard input cannot be read", result);
+}
+
+/* Member names of the pointer are the document's: the detail escapes them. */
+static int say_refused(const tg_fault *fault, tg_console *console)
+{
+    tg_detail detail = {0};
+    if (fault->has_pointer) {
+        tg_detail_set_place(&detail, (tg_slice){NULL, 0}, 0,
+                            fault->pointer[0] != 0 ? tg_slice_str(fault->pointer) : TG_LIT("(the whole document)"));
+    }
+    tg_detail_set_reason(&detail, "%s: %s (byte %zu)", tg_fault_name(fault->kind), fault->message, fault->offset);
+    tg_console_fail(console, &detail);
+    return TG_EXIT_FINDINGS;
+}
+
+static tg_result rewrite_all(tg_rewrite *rewrite, tg_field_keys *keys, tg_buf *out, tg_progress *progress)
+{
+    uint64_t done = 0;
+    tg_result result;
+    while ((result = tg_rewrite_plan(rewrite, STEP_BYTES)).code == TG_ERR_AGAIN) {
+        tg_progress_update(progress, done += STEP_BYTES / 2); /* each byte is looked at twice */
+    }
+    TG_TRY(result);
+    while ((result = tg_rewrite_apply(rewrite, keys, STEP_BYTES, out)).code == TG_ERR_AGAIN) {
+        tg_progress_update(progress, done += STEP_BYTES / 2);
+    }
+    return result;
+}
+
+static int rewrite_document(const tg_rewrite_options *options, tg_field_keys *keys, tg_slice body, tg_buf *out,
+                            tg_console *console)
+{
+    tg_arena arena;
+    tg_arena_init(&arena, MAX_ARENA_BYTES, true);
+    tg_rewrite *rewrite = NULL;
+    tg_result result = tg_rewrite_new(&arena, options, body, &rewrite);
+    int status;
+    if (tg_is_ok(result)) {
+        tg_progress progress;
+        tg_progress_start(&progress, console, options->mode == TG_REWRITE_ENCRYPT ? "encrypting" : "decrypting");
+        result = rewrite_all(rewrite, keys, out, &progress);
+        tg_progress_end(&progress);
+        const tg_fault *fault = tg_rewrite_fault(rewrite);
+        status = tg_is_ok(result) ? TG_EXIT_OK
+                 : fault->kind == TG_FAULT_NONE
+                     ? tg_console_fail_result(console, "the document cannot be rewritten", result)
+                     : say_refused(fault, console);
+    } else {
+        status = tg_console_fail_result(console, "the document cannot be rewritten", result);
+    }
+    tg_arena_done(&arena);
+    return status;
+}
+
+static int rewrite_input(const tg_rewrite_options *options, tg_field_keys *keys, tg_console *console)
+{
+    tg_buf body, out;
+    tg_buf_init_wiped(&body, MAX_DOCUMENT_BYTES);
+    tg_buf_init_wiped(&out, SIZE_MAX / 2);
+    int status = read_document(&body, console);
+    if (status == TG_EXIT_OK) {
+        status = rewrite_document(options, keys, tg_buf_slice(&body), &out, console);
+    }
+    if (status == TG_EXIT_OK) {
+        status = tg_console_write(console, tg_buf_slice(&out));
+    }
+    tg_buf_done(&body);
+    tg_buf_done(&out);
+    return status;
+}
+
+static int run(const tg_invocation *invocation, tg_console *console)
+{
+    bool is_decrypt = tg_invocation_command(invocation) == &tg_decrypt_command;
+    tg_rewrite_options options = {.mode = is_decrypt ? TG_REWRITE_DECRYPT : TG_REWRITE_ENCRYPT,
+                                  .is_lenient = tg_invocation_has(invocation, "lenient"),
+                                  .max_fields = SIZE_MAX};
+    tg_schema_input input = {.set = NULL};
+    tg_field_keys *keys = NULL;
+    int status = load_root(invocation, &input, &options.root, console);
+    if (status == TG_EXIT_OK) {
+        status = load_keys(invocation, &keys, console);
+    }
+    if (status == TG_EXIT_OK) {
+        status = rewrite_input(&options, keys, console);
+    }
+    tg_field_keys_free(keys);
+    tg_schema_input_done(&input);
+    return status;
+}
+
+const tg_command tg_encrypt_command = {
+    .name = "encrypt",
+    .summary = "Seal the personal values of a JSON document.",
+    .description = "Reads one JSON document from standard input and writes it "
+                   "with a token in place of each value at an\n"
+                   "x-pii place of the schema; every other byte stays. Nothing "
+                   "is written unless all of it succeeds.\n"
+                   "Exit status 1: the document is refused.",
+    .options = encrypt_options,
+    .num_options = TG_COUNT(encrypt_options),
+    .examples = "  teegate encrypt -s payments.yaml -k dev.dek < payment.json\n"
+                "  teegate encrypt --schema-dir schemas -s "
+                "'bank/transfers#Party' -k dev.dek < party.json",
+    .run = run,
+};
+
+const tg_command tg_decrypt_command = {
+    .name = "decrypt",
+    .summary = "Open the tokens of a JSON document.",
+    .description = "Reads one JSON document from standard input and writes it with each "
+                   "token at an x-pii place of the schema\n"
+                   "replaced by what it was made of; every other byte stays. Nothing is "
+                   "written unless all of it succeeds.\n"
+                   "Exit status 1: the document, or one of its tokens, is refused.",
+    .options = decrypt_options,
+    .num_options = TG_COUNT(decrypt_options),
+    .examples = "  teegate decrypt -s payments.yaml -k dev.dek < sealed.json",
+    .run = run,
+};
