@@ -34,7 +34,7 @@ static const char record[] =
     "  \"checks\": [\"sanctions\", \"limits\", \"duplicate\", \"format\", \"velocity\"],\n"
     "  \"trace\": \"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\",\n"
     "  \"notes\": \"none; the counterparty was confirmed by telephone and by letter, and nothing further is needed "
-    "here\"\n}";
+    "here; release on the next working day, before the clearing house closes at five\"\n}";
 
 typedef struct bench_work {
     tg_field_keys *keys;
