@@ -194,6 +194,9 @@ tg_result tg_http_head_parse(tg_http_head_parser *parser, tg_slice bytes, tg_htt
         return refuse(parser, parser->refusal);
     }
     tg_slice within = tg_slice_first(bytes, parser->limits.head_bytes);
+    if (within.len < parser->looked_at) { /* fewer than the last time: not all bytes since the beginning */
+        return tg_fail(TG_ERR_AGAIN);
+    }
     for (;;) {
         tg_http_refusal refusal;
         tg_slice fresh = tg_slice_from(within, parser->looked_at);

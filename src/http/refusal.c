@@ -43,7 +43,7 @@ static const struct {
     [TG_HTTP_HANDLER_TIMEOUT] = {"handler_timeout", 503, "The request could not be answered in time."},
     [TG_HTTP_NO_BUDGET] = {"no_budget", 503, "Too many request bodies are in flight; try again."},
     [TG_HTTP_NO_MEMORY] = {"no_memory", 503, "The request could not be taken; try again."},
-    [TG_HTTP_METHOD_UNSUPPORTED] = {"method_unsupported", 405, "This method is not served."},
+    [TG_HTTP_METHOD_UNSUPPORTED] = {"method_unsupported", 501, "This method is not served."},
 };
 
 static unsigned index_of(tg_http_refusal refusal)
@@ -72,23 +72,15 @@ const char *tg_http_error_code(unsigned status)
         unsigned status;
         const char *code;
     } codes[] = {
-        {400, "bad_request"},
-        {403, "forbidden"},
-        {404, "not_found"},
-        {405, "method_not_allowed"},
-        {408, "request_timeout"},
-        {413, "payload_too_large"},
-        {414, "uri_too_long"},
-        {415, "unsupported_media_type"},
-        {417, "expectation_failed"},
-        {421, "misdirected"},
-        {429, "too_many_requests"},
-        {431, "headers_too_large"},
-        {500, "internal_error"},
-        {502, "bad_gateway"},
-        {503, "service_unavailable"},
-        {504, "gateway_timeout"},
-        {505, "version_not_supported"},
+        {400, "bad_request"},        {403, "forbidden"},
+        {404, "not_found"},          {405, "method_not_allowed"},
+        {408, "request_timeout"},    {413, "payload_too_large"},
+        {414, "uri_too_long"},       {415, "unsupported_media_type"},
+        {417, "expectation_failed"}, {421, "misdirected"},
+        {429, "too_many_requests"},  {431, "headers_too_large"},
+        {500, "internal_error"},     {501, "not_implemented"},
+        {502, "bad_gateway"},        {503, "service_unavailable"},
+        {504, "gateway_timeout"},    {505, "version_not_supported"},
     };
     for (size_t i = 0; i < TG_COUNT(codes); i++) {
         if (codes[i].status == status) {

@@ -42,7 +42,7 @@ typedef enum tg_http_refusal {
 /* tg_http_refusal_name is a lower-case name for logs and metrics (`bare_lf`); static storage. */
 const char *tg_http_refusal_name(tg_http_refusal refusal);
 
-/* tg_http_refusal_status is the status of the answer (400, 405, 408, 413, 414, 417, 431, 503, 505). */
+/* tg_http_refusal_status is the status of the answer (400, 408, 413, 414, 417, 431, 501, 503, 505). */
 unsigned tg_http_refusal_status(tg_http_refusal refusal);
 
 /* tg_http_refusal_message says in one sentence what was wrong, without a byte of the client's. */
