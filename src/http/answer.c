@@ -85,15 +85,14 @@ static void give_failure(tg_http_exchange *exchange)
 
 static tg_result stage_content(tg_http_exchange *exchange, tg_buf *body)
 {
+    bool is_wiped = body->is_wiped;
     if (tg_buf_len(body) <= MAX_COPIED_BYTES) {
         return tg_buf_append(&exchange->out, tg_buf_slice(body));
     }
     exchange->content = *body;
     exchange->content.is_wiped = true;
-    body->ptr = NULL;
-    body->start = 0;
-    body->end = 0;
-    body->cap = 0;
+    tg_buf_init(body, exchange->content.max);
+    body->is_wiped = is_wiped;
     return tg_ok();
 }
 

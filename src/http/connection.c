@@ -216,10 +216,20 @@ static unsigned wanted_events(const tg_http_connection *connection)
     }
 }
 
+static void tell_fault(tg_http_connection *connection)
+{
+    const tg_http_handlers *handlers = &connection->server->handlers;
+    const char *fault = tg_stream_fault(connection->stream);
+    if (handlers->on_fault != NULL && fault[0] != 0) {
+        handlers->on_fault(connection->stream, fault, handlers->context);
+    }
+}
+
 void tg_http_connection_run(tg_http_connection *connection)
 {
     connection->is_running = true;
     if (connection->is_broken) {
+        tell_fault(connection);
         tg_http_connection_break(connection);
     }
     while (connection->state != TG_HTTP_CLOSED && steps[connection->state](connection)) {

@@ -7,7 +7,7 @@
 enum {
     MAX_KEPT = 64,            /* exchanges in a store */
     MAX_KEPT_BYTES = 65536,   /* of one buffer of a kept exchange */
-    FIRST_BODY_BYTES = 65536, /* a collected body's first step */
+    FIRST_BODY_BYTES = 16384, /* a collected body's first step */
     MAX_ARENA_BYTES = 4194304 /* of one request's arena */
 };
 

@@ -9,10 +9,10 @@
 #include "http/budget.h"
 #include "http/message.h"
 #include "http/refusal.h"
+#include "io/loop.h"
 #include "io/stream.h"
 
 typedef struct tg_http_server tg_http_server;
-typedef struct tg_loop tg_loop; /* io/loop.h */
 
 /* What a peer controls, and how far. tg_http_limits_default gives the values in brackets. Milliseconds of 0 and rates
  * of 0 mean no limit. */
@@ -60,6 +60,7 @@ typedef struct tg_http_record {
  * on_cancel  the client is gone, too slow, or the time is over: the handler drops the request and does not touch it
  *            again. Called only after on_head, and never once the answer was given whole.
  * on_end     last of all, for every request whose first byte was read.
+ * on_fault   the connection broke and the stream says why (tg_stream_fault): a TLS handshake that failed, for one.
  */
 typedef struct tg_http_handlers {
     void (*on_head)(tg_http_request *request, void *context);
@@ -68,6 +69,7 @@ typedef struct tg_http_handlers {
     void (*on_writable)(tg_http_request *request, void *context);
     void (*on_cancel)(tg_http_request *request, void *context);
     void (*on_end)(const tg_http_record *record, void *context);
+    void (*on_fault)(const tg_stream *stream, const char *fault, void *context);
     void (*on_room)(void *context); /* the server was full (num_connections) and no longer is */
     void *context;
 } tg_http_handlers;

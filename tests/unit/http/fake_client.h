@@ -96,6 +96,12 @@ static const tg_peer *fake_peer(const tg_stream *stream)
     return NULL;
 }
 
+static inline const char *fake_fault(const tg_stream *stream)
+{
+    (void)stream;
+    return "as the test wanted";
+}
+
 static const tg_stream_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
@@ -104,6 +110,7 @@ static const tg_stream_ops fake_ops = {
     .close = fake_close,
     .raw_fd = fake_raw_fd,
     .peer = fake_peer,
+    .fault = fake_fault,
 };
 
 static inline fake_client *fake_client_new(void)

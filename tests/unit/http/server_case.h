@@ -47,6 +47,7 @@ typedef struct server_case {
     uint64_t last_bytes_in;
     uint64_t last_bytes_out;
     char last_path[64];
+    char last_fault[64];
 } server_case;
 
 static server_case the_case;
@@ -193,8 +194,24 @@ static inline void case_on_drained(void *context)
     at->num_drained++;
 }
 
-static const tg_http_handlers case_handlers = {case_on_head,   case_on_body, case_on_request, case_on_writable,
-                                               case_on_cancel, case_on_end,  case_on_room,    &the_case};
+static inline void case_on_fault(const tg_stream *stream, const char *fault, void *context)
+{
+    (void)stream;
+    server_case *at = context;
+    snprintf(at->last_fault, sizeof at->last_fault, "%s", fault);
+}
+
+static const tg_http_handlers case_handlers = {
+    .on_head = case_on_head,
+    .on_body = case_on_body,
+    .on_request = case_on_request,
+    .on_writable = case_on_writable,
+    .on_cancel = case_on_cancel,
+    .on_end = case_on_end,
+    .on_fault = case_on_fault,
+    .on_room = case_on_room,
+    .context = &the_case,
+};
 
 static inline server_case *start_with(handler_mode mode, const tg_http_limits *limits, tg_http_budget *budget)
 {

@@ -295,6 +295,7 @@ static void client_gone_while_the_handler_works_cancels(void **state)
     fake_client *client;
     ask_later(&at, &client);
     leave(at, client);
+    assert_string_equal(at->last_fault, "as the test wanted");
     assert_int_equal(at->num_cancels, 1);
     assert_int_equal(at->num_ends, 1);
     assert_int_equal(at->num_aborted, 1);
