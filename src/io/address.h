@@ -74,6 +74,7 @@ TG_FOREIGN TG_MUST_USE tg_result tg_address_parse_list(tg_slice text, tg_address
 TG_MUST_USE tg_result tg_address_append(const tg_address *address, tg_buf *buf);
 const char *tg_address_format(const tg_address *address, char out[TG_MAX_ADDRESS_BYTES]);
 
+/* tg_address_equal compares what is written; the case of host names does not count. */
 bool tg_address_equal(const tg_address *a, const tg_address *b);
 
 /* tg_address_to_sockaddr gives what to dial (is_listening false) or to bind. An hvsock address is the unix socket PATH

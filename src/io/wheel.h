@@ -13,6 +13,7 @@ typedef struct tg_wheel {
     uint64_t turned_to;                     /* the last slot time (ms / grain) that was run */
 } tg_wheel;
 
+/* tg_wheel_init makes an empty wheel whose time begins at now_ms. */
 void tg_wheel_init(tg_wheel *wheel, uint64_t now_ms);
 
 /* tg_wheel_arm puts a deadline in its slot, or only notes a later time where it stands in one already. */

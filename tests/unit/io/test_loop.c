@@ -246,21 +246,20 @@ static void free_null_does_nothing(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest cases[] = {
-        CASE(tick_scheduled_twice_runs_once),
-        CASE(tick_scheduled_by_itself_runs_in_the_next_turn),
-        CASE(tick_cancelled_by_another_of_the_same_turn_does_not_run),
-        CASE(tick_later_waits_and_tick_brings_it_forward),
-        CASE(deadline_armed_fires_within_its_grain),
-        CASE(deadline_brought_forward_fires_early),
-        CASE(post_from_another_thread_wakes_the_loop),
-        CASE(post_twice_before_it_runs_runs_once),
-        CASE(post_from_its_own_run_runs_again),
-        CASE(on_signal_delivered_calls_the_last_watcher),
-        CASE(on_signal_ninth_is_over_the_limit),
-        CASE(on_signal_that_cannot_be_caught_fails),
-        CASE(free_null_does_nothing),
+        cmocka_unit_test_setup_teardown(tick_scheduled_twice_runs_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tick_scheduled_by_itself_runs_in_the_next_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tick_cancelled_by_another_of_the_same_turn_does_not_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tick_later_waits_and_tick_brings_it_forward, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(deadline_armed_fires_within_its_grain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(deadline_brought_forward_fires_early, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(post_from_another_thread_wakes_the_loop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(post_twice_before_it_runs_runs_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(post_from_its_own_run_runs_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(on_signal_delivered_calls_the_last_watcher, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(on_signal_ninth_is_over_the_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(on_signal_that_cannot_be_caught_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(free_null_does_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

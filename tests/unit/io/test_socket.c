@@ -397,30 +397,43 @@ static void prepare_tcp_sets_nodelay_and_keepalive(void **state)
 
 int main(void)
 {
-#define BOTH(name)                                                                                                     \
-    {"tcp: " #name, name, set_up_tcp, tear_down, NULL},                                                                \
-    {                                                                                                                  \
-        "unix: " #name, name, set_up_unix, tear_down, NULL                                                             \
-    }
     const struct CMUnitTest cases[] = {
-        BOTH(read_arriving_bytes_are_reported),
-        BOTH(read_nothing_there_is_again),
-        BOTH(watch_bytes_left_unread_are_reported_again),
-        BOTH(watch_after_a_pause_reports_what_came_meanwhile),
-        BOTH(watch_owner_who_does_not_read_is_called_again),
-        BOTH(watch_owner_of_the_raw_descriptor_is_not_called_in_vain),
-        BOTH(watch_writing_on_the_raw_descriptor_waits_for_room),
-        BOTH(read_peer_half_close_leaves_writing),
-        BOTH(shutdown_own_half_close_leaves_reading),
-        BOTH(write_full_socket_resumes_when_drained),
-        BOTH(write_without_memory_is_tried_again_later),
-        BOTH(write_to_a_closed_peer_is_closed_without_a_signal),
-        {"tcp: read_reset", read_reset_is_closed_and_never_an_end, set_up_tcp, tear_down, NULL},
-        BOTH(close_from_the_callback_is_the_last_call),
-        BOTH(close_with_a_tick_waiting_calls_nobody),
-        BOTH(own_nobody_is_told_nothing),
-        BOTH(open_bad_descriptor_fails),
-        BOTH(prepare_tcp_sets_nodelay_and_keepalive),
+        cmocka_unit_test_setup_teardown(read_arriving_bytes_are_reported, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(read_arriving_bytes_are_reported, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(read_nothing_there_is_again, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(read_nothing_there_is_again, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(watch_bytes_left_unread_are_reported_again, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(watch_bytes_left_unread_are_reported_again, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(watch_after_a_pause_reports_what_came_meanwhile, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(watch_after_a_pause_reports_what_came_meanwhile, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(watch_owner_who_does_not_read_is_called_again, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(watch_owner_who_does_not_read_is_called_again, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(watch_owner_of_the_raw_descriptor_is_not_called_in_vain, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(watch_owner_of_the_raw_descriptor_is_not_called_in_vain, set_up_unix,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(watch_writing_on_the_raw_descriptor_waits_for_room, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(watch_writing_on_the_raw_descriptor_waits_for_room, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(read_peer_half_close_leaves_writing, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(read_peer_half_close_leaves_writing, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(shutdown_own_half_close_leaves_reading, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(shutdown_own_half_close_leaves_reading, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(write_full_socket_resumes_when_drained, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(write_full_socket_resumes_when_drained, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(write_without_memory_is_tried_again_later, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(write_without_memory_is_tried_again_later, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(write_to_a_closed_peer_is_closed_without_a_signal, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(write_to_a_closed_peer_is_closed_without_a_signal, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(read_reset_is_closed_and_never_an_end, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(close_from_the_callback_is_the_last_call, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(close_from_the_callback_is_the_last_call, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(close_with_a_tick_waiting_calls_nobody, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(close_with_a_tick_waiting_calls_nobody, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(own_nobody_is_told_nothing, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(own_nobody_is_told_nothing, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(open_bad_descriptor_fails, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(open_bad_descriptor_fails, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(prepare_tcp_sets_nodelay_and_keepalive, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(prepare_tcp_sets_nodelay_and_keepalive, set_up_unix, tear_down),
     };
     signal(SIGPIPE, SIG_DFL);
     return cmocka_run_group_tests(cases, NULL, NULL);
