@@ -1,6 +1,7 @@
 #include "enclave/enclave_settings.h"
 
 #include "base/text.h"
+#include "io/address.h"
 #include "settings/settings_file.h"
 
 #include <sched.h>
@@ -47,6 +48,18 @@ static const char *check_server_name(tg_slice text)
     return NULL;
 }
 
+static const char *check_address(tg_slice text)
+{
+    static _Thread_local char wrong[sizeof((tg_detail *)NULL)->reason + 32];
+    tg_address address;
+    tg_detail detail = {0};
+    if (tg_is_ok(tg_address_parse(text, &address, &detail))) {
+        return NULL;
+    }
+    snprintf(wrong, sizeof wrong, "is no address: %s", detail.reason);
+    return wrong;
+}
+
 /* A SAN's value as it stands in the certificate: nothing is expanded or normalised. */
 static const char *check_client(tg_slice text)
 {
@@ -82,9 +95,9 @@ static const tg_setting table[] = {
      .effect = "true lets a refresh remove PII paths or schemas"},
     {"TLS_PORT", NUMBER(tls_port), .unit = TG_UNIT_PORT, .fallback = "443", .min = 1, .max = 65535,
      .effect = "the port of LISTEN_ADDRESS's default"},
-    {"LISTEN_ADDRESS", LIST(listen_addresses), .fallback = "vsock:any:443,vsock:any:8443", .form = ADDRESS_FORM,
-     .effect = "where HTTPS is served"},
-    {"ADMIN_ADDRESS", TEXT(admin_address), .form = ADDRESS_FORM,
+    {"LISTEN_ADDRESS", LIST(listen_addresses), .fallback = "vsock:any:443,vsock:any:8443", .check = check_address,
+     .form = ADDRESS_FORM, .effect = "where HTTPS is served"},
+    {"ADMIN_ADDRESS", TEXT(admin_address), .check = check_address, .form = ADDRESS_FORM,
      .effect = "where /metrics, /version and /status are served, without TLS; nowhere by default"},
     {"TLS_CERT_PATH", PATH(tls_cert_path), .form = "a PEM file, the server's certificate first",
      .effect = "the certificate chain; without it a self-signed one is made at start"},

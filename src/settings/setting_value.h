@@ -44,7 +44,7 @@ enum {
 enum { TG_MAX_SETTING_TEXT = 4096, TG_MAX_SETTING_ITEMS = 256 };
 
 /* A check that the type cannot make: NULL where the text (each item of a list) is good, else what is wrong with it,
- * as the end of a sentence that begins with the value. */
+ * as the end of a sentence that begins with the value; it lasts until the next call on the same thread. */
 typedef const char *tg_setting_check_fn(tg_slice text);
 
 typedef struct tg_setting {

@@ -170,6 +170,24 @@ static void check_header_name_bad_bytes_are_refused(void **state)
     done(&it);
 }
 
+static void check_address_each_item_is_read(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true,
+         (const char *const[]){"LISTEN_ADDRESS=vsock:any:443, tcp:[::1]:8443, unix:/run/t.sock",
+                               "ADMIN_ADDRESS=tcp:127.0.0.1:9090", NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    assert_int_equal(it.settings.listen_addresses.num_items, 3);
+    done(&it);
+    load(&it, NULL, true,
+         (const char *const[]){"LISTEN_ADDRESS=vsock:any:443,tcp:localhost:70000", "ADMIN_ADDRESS=9090", NULL});
+    assert_int_equal(it.faults.num_faults, 2);
+    assert_true(says(&it, "LISTEN_ADDRESS: \"tcp:localhost:70000\" is no address: "));
+    assert_true(says(&it, "ADMIN_ADDRESS: \"9090\" is no address: "));
+    done(&it);
+}
+
 static void table_each_setting_has_an_effect_line(void **state)
 {
     (void)state;
@@ -199,6 +217,7 @@ int main(void)
         cmocka_unit_test(load_setting_of_another_release_is_refused),
         cmocka_unit_test(load_file_is_overridden_by_environment),
         cmocka_unit_test(check_header_name_bad_bytes_are_refused),
+        cmocka_unit_test(check_address_each_item_is_read),
         cmocka_unit_test(table_each_setting_has_an_effect_line),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
