@@ -64,3 +64,6 @@ foreach(main IN LISTS tg_mains)
   endforeach()
   install(TARGETS ${program} RUNTIME DESTINATION bin)
 endforeach()
+if(TG_DEVELOPMENT) # what local mode serves where nothing else is named
+  install(DIRECTORY "${CMAKE_SOURCE_DIR}/examples/schemas" DESTINATION share/teegate/examples)
+endif()
