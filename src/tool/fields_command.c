@@ -99,7 +99,7 @@ static int load_keys(const tg_invocation *invocation, tg_field_keys **out_keys, 
     if (!tg_is_ok(result)) {
         return tg_console_fail_result(console, "the ciphers cannot be used", result);
     }
-    tg_secret *dek;
+    tg_secret *dek = NULL;
     int status = read_dek(path, &dek, console);
     if (status != TG_EXIT_OK) {
         return status;

@@ -96,7 +96,7 @@ static const tg_suspect suspects[] = {
     {"mrn", true},
     {"insurance number", true},
     {"policy holder", true},
-    {"fingerprint", true},
+    {"fingerprint", false},
     {"biometric", true},
     {"name", false},
     {"address", false},
@@ -127,7 +127,8 @@ static const tg_suspect suspects[] = {
 /* A name that ends so speaks about the thing: `email_verified`, `phone_type`. */
 static const char *const about[] = {"type",    "kind",      "count",   "status",   "verified", "enabled",  "required",
                                     "brand",   "currency",  "version", "format",   "template", "language", "available",
-                                    "allowed", "confirmed", "valid",   "validity", "purpose",  "method",   "provider"};
+                                    "allowed", "confirmed", "valid",   "validity", "purpose",  "method",   "provider",
+                                    "url",     "uri",       "link",    "href"};
 
 typedef struct word {
     char text[MAX_WORD_BYTES + 1];

@@ -41,10 +41,11 @@ static void suspect_find_common_words_are_weak(void **state)
 static void suspect_find_other_names_are_left_alone(void **state)
 {
     (void)state;
-    static const char *const none[] = {"",         "id",      "amount",         "company",    "panel",      "expansion",
-                                       "cardinal", "emailed", "email_verified", "phone_type", "card_brand", "session",
-                                       "tint",     "japan",   "microphone",     "rebirthing", "--__",       "iso_code",
-                                       "filename", "mailbox", "lesson",         "destination"};
+    static const char *const none[] = {"",           "id",       "amount",     "company",        "panel",
+                                       "expansion",  "cardinal", "emailed",    "email_verified", "phone_type",
+                                       "card_brand", "session",  "tint",       "japan",          "microphone",
+                                       "rebirthing", "--__",     "iso_code",   "filename",       "emails_url",
+                                       "mailbox",    "lesson",   "destination"};
     for (size_t i = 0; i < TG_COUNT(none); i++) {
         const tg_suspect *found = tg_suspect_find(tg_slice_str(none[i]));
         if (found != NULL) {
