@@ -35,7 +35,8 @@ endif()
 if(TG_HARDENED)
   target_compile_definitions(tg_flags INTERFACE _FORTIFY_SOURCE=3)
   target_compile_options(tg_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
-    -ftrivial-auto-var-init=zero)
+    -ftrivial-auto-var-init=zero
+    "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.") # the same program wherever it is built: an image's measurement
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_compile_options(tg_flags INTERFACE -fcf-protection=full)
   endif()
