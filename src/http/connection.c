@@ -113,7 +113,7 @@ static bool take_block(tg_http_connection *connection)
             return false;
         }
         tg_slice tail = tg_buf_slice(&connection->tail);
-        if (tail.len > 0) {
+        if (tail.ptr != NULL && tail.len > 0) {
             memcpy(connection->block->bytes, tail.ptr, tail.len);
             tg_http_block_commit(connection->block, tail.len);
             tg_buf_release(&connection->tail);
@@ -340,49 +340,54 @@ static bool is_over(uint64_t since_ms, uint32_t limit_ms, uint64_t now_ms)
     return limit_ms > 0 && now_ms - since_ms >= limit_ms;
 }
 
-void tg_http_connection_check(tg_http_connection *connection, uint64_t now_ms)
+/* Between requests and behind the last. */
+static void check_without_request(tg_http_connection *connection, uint64_t now_ms)
 {
     const tg_http_limits *limits = &connection->server->limits;
-    const tg_http_exchange *exchange = connection->exchange;
-    if (exchange != NULL && exchange->answer != TG_HTTP_NO_ANSWER && connection->state != TG_HTTP_ANSWERS) {
-        return; /* answered a moment ago: the step that sees it is due */
-    }
-    switch (connection->state) {
-    case TG_HTTP_IDLE:
-        if (is_over(connection->since_ms, connection->num_requests > 0 ? limits->idle_ms : limits->head_ms, now_ms)) {
-            tg_http_count(&connection->server->counters.num_idle_closed, 1);
-            tg_http_connection_go(connection, TG_HTTP_CLOSED);
-        }
-        break;
-    case TG_HTTP_READS_HEAD:
-        if (is_over(connection->since_ms, limits->head_ms, now_ms)) {
-            tg_http_connection_refuse(connection, TG_HTTP_HEAD_TIMEOUT);
-        }
-        break;
-    case TG_HTTP_READS_BODY:
-        if (!exchange->is_paused && is_below_rate(connection, limits->body_bytes_per_second, now_ms)) {
-            tg_http_connection_refuse(connection, TG_HTTP_BODY_TIMEOUT);
-        }
-        break;
-    case TG_HTTP_AT_HANDLER:
-        if (is_over(connection->since_ms, limits->handler_ms, now_ms)) {
-            tg_http_connection_refuse(connection, TG_HTTP_HANDLER_TIMEOUT);
-        }
-        break;
-    case TG_HTTP_ANSWERS:
-        if (connection->is_blocked && is_below_rate(connection, limits->answer_bytes_per_second, now_ms)) {
-            tg_http_connection_break(connection);
-        }
-        break;
-    case TG_HTTP_DISCARDS:
-    case TG_HTTP_LINGERS:
+    if (connection->state != TG_HTTP_IDLE) { /* DISCARDS, LINGERS */
         if (is_over(connection->since_ms, limits->linger_ms, now_ms)) {
             tg_http_connection_go(connection, TG_HTTP_CLOSED);
         }
-        break;
-    case TG_HTTP_CLOSED:
-    case TG_HTTP_NUM_STATES:
-    default:
-        break;
+        return;
+    }
+    if (is_over(connection->since_ms, connection->num_requests > 0 ? limits->idle_ms : limits->head_ms, now_ms)) {
+        tg_http_count(&connection->server->counters.num_idle_closed, 1);
+        tg_http_connection_go(connection, TG_HTTP_CLOSED);
+    }
+}
+
+static void check_answer(tg_http_connection *connection, uint64_t now_ms)
+{
+    const tg_http_limits *limits = &connection->server->limits;
+    if (connection->is_blocked && is_below_rate(connection, limits->answer_bytes_per_second, now_ms)) {
+        tg_http_connection_break(connection);
+    }
+}
+
+static tg_http_refusal check_request(const tg_http_connection *connection, uint64_t now_ms)
+{
+    const tg_http_limits *limits = &connection->server->limits;
+    uint64_t since_ms = connection->since_ms;
+    if (connection->state == TG_HTTP_READS_HEAD) {
+        return is_over(since_ms, limits->head_ms, now_ms) ? TG_HTTP_HEAD_TIMEOUT : TG_HTTP_NOT_REFUSED;
+    }
+    if (connection->state == TG_HTTP_AT_HANDLER) {
+        return is_over(since_ms, limits->handler_ms, now_ms) ? TG_HTTP_HANDLER_TIMEOUT : TG_HTTP_NOT_REFUSED;
+    }
+    bool is_slow = !connection->exchange->is_paused && is_below_rate(connection, limits->body_bytes_per_second, now_ms);
+    return is_slow ? TG_HTTP_BODY_TIMEOUT : TG_HTTP_NOT_REFUSED;
+}
+
+void tg_http_connection_check(tg_http_connection *connection, uint64_t now_ms)
+{
+    if (connection->exchange == NULL) {
+        check_without_request(connection, now_ms);
+    } else if (connection->state == TG_HTTP_ANSWERS) {
+        check_answer(connection, now_ms);
+    } else if (connection->exchange->answer == TG_HTTP_NO_ANSWER) { /* else its next step is due */
+        tg_http_refusal refusal = check_request(connection, now_ms);
+        if (refusal != TG_HTTP_NOT_REFUSED) {
+            tg_http_connection_refuse(connection, refusal);
+        }
     }
 }

@@ -22,9 +22,9 @@ void tg_http_date_format(uint64_t unix_s, char out[TG_HTTP_DATE_LEN])
     if (gmtime_r(&seconds, &utc) == NULL || utc.tm_year > 9999 - 1900) {
         return;
     }
-    memcpy(out, days + 3 * utc.tm_wday, 3);
+    memcpy(out, days + (size_t)utc.tm_wday * 3, 3);
     put_two_digits(out + 5, utc.tm_mday);
-    memcpy(out + 8, months + 3 * utc.tm_mon, 3);
+    memcpy(out + 8, months + (size_t)utc.tm_mon * 3, 3);
     put_two_digits(out + 12, (utc.tm_year + 1900) / 100);
     put_two_digits(out + 14, (utc.tm_year + 1900) % 100);
     put_two_digits(out + 17, utc.tm_hour);

@@ -91,7 +91,7 @@ void tg_http_server_free(tg_http_server *server);
  * err   TG_ERR_LIMIT: the server is full, or drains; TG_ERR_MEMORY
  * keep  the server owns the stream from now on, and has closed it where it fails
  */
-TG_MUST_USE tg_result tg_http_server_adopt(tg_http_server *server, tg_stream *stream);
+TG_FOREIGN TG_MUST_USE tg_result tg_http_server_adopt(tg_http_server *server, tg_stream *stream);
 
 /* tg_http_server_is_full is true while adopt would refuse: stop accepting until on_room. */
 bool tg_http_server_is_full(const tg_http_server *server);
