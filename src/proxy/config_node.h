@@ -1,0 +1,54 @@
+/* One value of the configuration's JSON that knows where it stands, so that whatever is wrong with it is reported with
+ * file, line and pointer. Every getter reports what it refuses and goes on: all faults of a file are told at once. */
+#ifndef TG_PROXY_CONFIG_NODE_H
+#define TG_PROXY_CONFIG_NODE_H
+
+#include "base/arena.h"
+#include "base/detail.h"
+#include "io/address.h"
+
+#include <jansson.h>
+
+typedef struct tg_config_reader {
+    const char *file;
+    tg_slice json;   /* the text, for lines */
+    tg_arena *arena; /* what the configuration keeps */
+    tg_faults *faults;
+    bool is_out_of_memory; /* something could not be kept: the configuration is not to be used */
+} tg_config_reader;
+
+typedef struct tg_config_node {
+    tg_config_reader *reader;
+    const json_t *value;
+    const struct tg_config_node *parent; /* NULL for the whole text */
+    const char *key;                     /* in an object; NULL in an array */
+    size_t index;                        /* in an array */
+} tg_config_node;
+
+/* tg_config_fault gives a fault whose place is the node's. */
+tg_detail *tg_config_fault(const tg_config_node *node);
+
+/* tg_config_member looks a member up; false where it is not there. */
+bool tg_config_member(const tg_config_node *object, const char *key, tg_config_node *out_member);
+/* tg_config_item is the array's item `index`, which must exist. */
+tg_config_node tg_config_item(const tg_config_node *array, size_t index);
+
+/* tg_config_is_object and tg_config_is_array report a value of another kind; `form` says what to write. */
+bool tg_config_is_object(const tg_config_node *node, const char *form);
+bool tg_config_is_array(const tg_config_node *node, const char *form);
+
+/* tg_config_refuse_others reports each member that `known` (ended by NULL) does not name, with the nearest one. */
+void tg_config_refuse_others(const tg_config_node *object, const char *const *known);
+
+/* The getters below store nothing where they report. tg_config_text takes 1 to `max` bytes without control characters;
+ * the slice lives in the arena, NUL behind it.
+ */
+bool tg_config_text(const tg_config_node *node, size_t max, tg_slice *out_text);
+bool tg_config_number(const tg_config_node *node, uint64_t min, uint64_t max, uint64_t *out_number);
+bool tg_config_bool(const tg_config_node *node, bool *out_value);
+bool tg_config_address(const tg_config_node *node, tg_address *out_address);
+
+/* tg_config_alloc gives zeroed memory of the arena; NULL, and is_out_of_memory is set, without any. */
+void *tg_config_alloc(tg_config_reader *reader, size_t count, size_t size);
+
+#endif
