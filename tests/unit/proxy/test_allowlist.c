@@ -71,7 +71,7 @@ static void parse_faults_have_their_line(void **state)
         {"allowlist: []\nallowlist: []", 2},
         {"allowlist: []\n---\nallowlist: []", 2},
         {"allowlist: [", 2},
-        {"allowlist:\n  a\n b: c", 3},
+        {"allowlist:\n  a\n b: c", 2},
         {"allowlist: []\n# \x01", 2},
         {"{allowlist: {}}", 1},
     };
