@@ -75,6 +75,29 @@ def add_modules(tree, kernel, modules):
         tree.add_file(f"/lib/modules/{number:02}-{name}.ko", kernel.module(name))
 
 
+def add_programs(tree, names, build):
+    """Copies programs to /usr/bin: those of the BUILD folder by name, others by path."""
+    for name in names:
+        path = name if name.startswith("/") else os.path.join(build, name)
+        guest = f"/usr/bin/{os.path.basename(name)}"
+        if not os.path.exists(path):
+            raise MachineError(f"{path} is missing: build it, or install the package that has it")
+        if guest not in tree.entries:
+            tree.add_program(guest, path)
+
+
+def add_needs(tree, script, build):
+    """Copies what the head of a script asks for: lines `# programs: NAME...` and `# files: PATH:GUEST...`."""
+    with open(script, encoding="utf-8") as file:
+        text = file.read()
+    for line in re.findall(r"^# programs: (.*)$", text, re.MULTILINE):
+        add_programs(tree, line.split(), build)
+    for line in re.findall(r"^# files: (.*)$", text, re.MULTILINE):
+        for word in line.split():
+            source, _, guest = word.partition(":")
+            tree.add_file(guest, os.path.join(SOURCE_ROOT, source))
+
+
 def run(kernel, initramfs, *, console, timeout, cpus=2, memory_mb=1024, kernel_args="", qemu_args=(), on_line=None):
     """Boots and waits for DONE, the machine's end, or the timeout. The whole console is left in the file CONSOLE.
 
