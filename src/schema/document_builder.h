@@ -24,6 +24,7 @@ typedef struct tg_doc_builder {
     bool is_merge; /* the key is `<<` */
 } tg_doc_builder;
 
+/* tg_doc_builder_init readies a builder for an empty document; tg_doc_builder_done ends it, not the document. */
 void tg_doc_builder_init(tg_doc_builder *builder, tg_doc *doc, tg_detail *detail);
 void tg_doc_builder_done(tg_doc_builder *builder);
 
@@ -45,7 +46,7 @@ TG_MUST_USE tg_result tg_doc_end(tg_doc_builder *builder);
 TG_MUST_USE tg_result tg_doc_add_alias(tg_doc_builder *builder, tg_doc_node node, unsigned line);
 
 /* tg_doc_refuse fills the detail and gives tg_fail(code). */
-tg_result tg_doc_refuse(tg_doc_builder *builder, tg_code code, unsigned line, const char *reason);
+TG_MUST_USE tg_result tg_doc_refuse(tg_doc_builder *builder, tg_code code, unsigned line, const char *reason);
 
 /* The two readers behind tg_doc_parse. */
 TG_MUST_USE tg_result tg_doc_read_json(tg_doc_builder *builder, tg_slice bytes);

@@ -26,6 +26,9 @@ typedef struct tg_graph_sets {
     size_t num_closure, closure_cap;
 } tg_graph_sets;
 
+/* tg_graph_sets_init holds the states 0 and TG_PII_ALL, which have no set. err: TG_ERR_MEMORY
+ * keep  ended with tg_graph_sets_done, also after a failure; the net must outlive it
+ */
 TG_MUST_USE tg_result tg_graph_sets_init(tg_graph_sets *sets, tg_net *net);
 void tg_graph_sets_done(tg_graph_sets *sets);
 

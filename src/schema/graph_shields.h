@@ -30,6 +30,9 @@ typedef struct tg_graph_shields {
     size_t num_labels, labels_cap;
 } tg_graph_shields;
 
+/* tg_graph_shields_init borrows the sets for their closures. err: TG_ERR_MEMORY
+ * keep  ended with tg_graph_shields_done, also after a failure
+ */
 TG_MUST_USE tg_result tg_graph_shields_init(tg_graph_shields *shields, tg_graph_sets *sets);
 void tg_graph_shields_done(tg_graph_shields *shields);
 

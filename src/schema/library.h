@@ -111,7 +111,7 @@ static inline const tg_doc *tg_library_tree(const tg_library *library, uint32_t 
 }
 
 /* tg_library_refuse fills the detail with a place and reason, and gives tg_fail(code). */
-tg_result tg_library_refuse(const tg_library *library, tg_place place, tg_detail *detail, tg_code code,
-                            const char *reason, const char *remedy);
+TG_MUST_USE tg_result tg_library_refuse(const tg_library *library, tg_place place, tg_detail *detail, tg_code code,
+                                        const char *reason, const char *remedy);
 
 #endif

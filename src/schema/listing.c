@@ -13,7 +13,8 @@ typedef struct position {
     tg_slice path;
     const tg_net_id *ids; /* ordered, each once */
     size_t num_ids;
-    uint32_t above; /* the position that it was found in; UINT32_MAX at the root */
+    tg_net_id first; /* the schema that stands there, before references were seen through */
+    uint32_t above;  /* the position that it was found in; UINT32_MAX at the root */
     bool is_live;
 } position;
 
@@ -96,6 +97,7 @@ static tg_result take_ids(unfold_state *unfolding, const tg_net_id *ids, size_t 
             own[kept++] = own[i];
         }
     }
+    out->first = num > 0 ? ids[0] : (tg_net_id)TG_NET_ANY;
     out->ids = own;
     out->num_ids = kept;
     out->is_live = is_live;
@@ -221,13 +223,14 @@ static tg_result settle(unfold_state *unfolding, position at, const labelled *st
     if (path.kind == TG_PII_PATH_AS) {
         same = find_same(unfolding, &at);
         path.kind = at.is_live ? TG_PII_PATH_AS : TG_PII_PATH_PLAIN;
-        path.same_as = same != NULL ? same->path : tg_slice_of(NULL, 0);
+        path.same_as = same != NULL && at.is_live ? same->path : tg_slice_of(NULL, 0);
     }
     bool is_written = path.kind == TG_PII_PATH_SEALED || (path.kind == TG_PII_PATH_AS && same != NULL) ||
                       (path.kind == TG_PII_PATH_PLAIN && path.name.len > 0);
     if (is_written) {
         TG_TRY(tg_graph_sets_close(&unfolding->sets, at.ids, at.num_ids, false));
-        TG_TRY(tg_listing_add_facts(&unfolding->listing->arena, net, &unfolding->sets, at.ids, at.num_ids, &path));
+        TG_TRY(tg_listing_add_facts(&unfolding->listing->arena, net, &unfolding->sets, at.ids, at.num_ids, at.first,
+                                    &path));
         TG_TRY(add_path(unfolding, path));
     }
     bool is_done = path.kind == TG_PII_PATH_SEALED || same != NULL || unfolding->listing->is_cut;

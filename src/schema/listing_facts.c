@@ -1,14 +1,14 @@
 #include "schema/listing_facts.h"
 
-/* The x-pii that seals the position, where there is one; else the first schema that speaks of it. */
-static tg_net_id find_speaker(const tg_net *net, const tg_graph_sets *sets, const tg_net_id *ids)
+/* The x-pii that seals the position, where there is one; else the schema that stands there. */
+static tg_net_id find_speaker(const tg_net *net, const tg_graph_sets *sets, tg_net_id first)
 {
     for (size_t i = 0; i < sets->num_closure; i++) {
         if (net->nodes[sets->closure[i]].is_marked) {
             return sets->closure[i];
         }
     }
-    return ids[0];
+    return first;
 }
 
 static tg_result add_place(tg_arena *arena, const tg_net *net, tg_net_id speaker, tg_pii_path *path)
@@ -61,7 +61,7 @@ static tg_result add_schema(tg_arena *arena, const tg_net *net, tg_net_id id, tg
 }
 
 tg_result tg_listing_add_facts(tg_arena *arena, const tg_net *net, const tg_graph_sets *sets, const tg_net_id *ids,
-                               size_t num_ids, tg_pii_path *path)
+                               size_t num_ids, tg_net_id first, tg_pii_path *path)
 {
     for (size_t i = 0; i < num_ids; i++) {
         path->types |= net->nodes[ids[i]].types;
@@ -69,7 +69,7 @@ tg_result tg_listing_add_facts(tg_arena *arena, const tg_net *net, const tg_grap
     if (num_ids == 0) {
         return tg_ok();
     }
-    TG_TRY(add_place(arena, net, find_speaker(net, sets, ids), path));
+    TG_TRY(add_place(arena, net, find_speaker(net, sets, first), path));
     for (size_t i = 0; i < sets->num_closure; i++) {
         TG_TRY(add_schema(arena, net, sets->closure[i], path));
     }

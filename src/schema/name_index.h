@@ -22,6 +22,7 @@ typedef struct tg_name_index {
 
 enum { TG_NAME_NONE = UINT32_MAX };
 
+/* tg_name_index_init makes an empty index that allocates nothing yet; ended with tg_name_index_done. */
 void tg_name_index_init(tg_name_index *index);
 void tg_name_index_done(tg_name_index *index);
 

@@ -8,7 +8,7 @@
 #include "schema/pii_paths.h"
 
 enum { TG_MAX_NET_NODES = 4000000, TG_MAX_NET_STEPS = 16000000, TG_MAX_NET_PATTERNS = 4096, TG_MAX_REF_CHAIN = 64 };
-#define TG_MAX_NET_WORK ((uint64_t)2000000000) /* steps of all analyses of one document together */
+#define TG_MAX_NET_WORK ((uint64_t)1000000000) /* steps of all analyses of one document together */
 
 typedef uint32_t tg_net_id;
 enum {
@@ -135,8 +135,8 @@ TG_MUST_USE tg_result tg_net_name(tg_net *net, tg_slice name, uint32_t *out_labe
 
 /* tg_net_spend counts work. err: TG_ERR_LIMIT, with detail */
 TG_MUST_USE tg_result tg_net_spend(tg_net *net, uint64_t work);
-tg_result tg_net_refuse(tg_net *net, tg_place place, tg_code code, const char *reason, const char *remedy);
-tg_result tg_net_refuse_size(tg_net *net);
+TG_MUST_USE tg_result tg_net_refuse(tg_net *net, tg_place place, tg_code code, const char *reason, const char *remedy);
+TG_MUST_USE tg_result tg_net_refuse_size(tg_net *net);
 
 /* tg_net_push appends to one of the net's lists of ids. */
 TG_MUST_USE tg_result tg_net_push(tg_net_id **list, size_t *num, size_t *cap, tg_net_id id);

@@ -1,7 +1,7 @@
 /* What an old and a new form of one schema seal: for a refresh, which must not lose anything, and for people. */
 #include "schema/graph_compare.h"
 #include "schema/pii_paths.h"
-#include "schema/schema_source.h"
+#include "schema/schema_batch.h"
 #include "schema/vector.h"
 
 #include <stdio.h>

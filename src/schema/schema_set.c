@@ -1,7 +1,7 @@
 #include "schema/schema_set.h"
 
+#include "schema/schema_batch.h"
 #include "schema/schema_compile.h"
-#include "schema/schema_source.h"
 
 #include <stdlib.h>
 
@@ -183,18 +183,18 @@ static tg_result sum_up(tg_schema_set *set, const tg_schema_options *options)
     return result;
 }
 
-static tg_result assemble(tg_schema_set *set, const tg_schema_options *options, const tg_schema_source *source,
+static tg_result assemble(tg_schema_set *set, const tg_schema_options *options, const tg_schema_batch *batch,
                           tg_faults *faults)
 {
     const tg_schema_set *previous = options->previous;
-    size_t max = source->num_schemas + (previous != NULL ? previous->num_schemas : 0) + 1;
+    size_t max = batch->num_schemas + (previous != NULL ? previous->num_schemas : 0) + 1;
     set->schemas = calloc(max, sizeof(tg_schema *));
     set->is_kept = calloc(max, sizeof *set->is_kept);
     if (set->schemas == NULL || set->is_kept == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    set->num_refused = source->num_refused;
-    TG_TRY(merge(set, previous, options, source->schemas, source->num_schemas, faults));
+    set->num_refused = batch->num_refused;
+    TG_TRY(merge(set, previous, options, batch->schemas, batch->num_schemas, faults));
     return sum_up(set, options);
 }
 
@@ -209,12 +209,12 @@ tg_result tg_schema_set_build(const tg_schema_file *files, size_t num_files, con
     }
     atomic_init(&set->num_refs, 1);
     tg_name_index_init(&set->index);
-    tg_schema_source source;
-    tg_result result = tg_schema_source_compile(&source, files, num_files, options, faults);
+    tg_schema_batch batch;
+    tg_result result = tg_schema_batch_compile(&batch, files, num_files, options, faults);
     if (tg_is_ok(result)) {
-        result = assemble(set, options, &source, faults);
+        result = assemble(set, options, &batch, faults);
     }
-    tg_schema_source_done(&source);
+    tg_schema_batch_done(&batch);
     if (!tg_is_ok(result)) {
         tg_schema_set_unref(set);
         return result;

@@ -1,3 +1,4 @@
+// room: schema
 /* Prints what a schema does with a JSON document: a line for each sealed position, for tests that compare it with an
  * independent evaluation.
  *
@@ -5,7 +6,8 @@
  *
  * REQUESTS is a JSON document a line: {"schema": "name", "document": ...}. The answer to each is one line: a JSON
  * object
- * {"sealed": [pointers], "mismatch": pointer or null}, or {"error": text}. Faults of loading go to stderr.
+ * {"sealed": [pointers], "mismatched": [pointers], "payload": bool}, or {"error": text}. Faults of loading go to
+ * stderr.
  */
 #include "schema/schema_set.h"
 
@@ -14,15 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct answer {
+typedef struct positions {
     json_t *sealed;
-    char *mismatch;
-} answer;
+    json_t *mismatched;
+} positions;
 
-static void visit(answer *answer, const tg_pii_graph *graph, tg_pii_state state, const json_t *value,
+static void visit(positions *answer, const tg_pii_graph *graph, tg_pii_state state, const json_t *value,
                   const char *pointer);
 
-static void visit_member(answer *answer, const tg_pii_graph *graph, tg_pii_state state, const char *key, size_t len,
+static void visit_member(positions *answer, const tg_pii_graph *graph, tg_pii_state state, const char *key, size_t len,
                          const json_t *value, const char *pointer)
 {
     tg_slice name = tg_slice_of(key, len);
@@ -48,7 +50,7 @@ static void visit_member(answer *answer, const tg_pii_graph *graph, tg_pii_state
     free(below);
 }
 
-static void visit(answer *answer, const tg_pii_graph *graph, tg_pii_state state, const json_t *value,
+static void visit(positions *answer, const tg_pii_graph *graph, tg_pii_state state, const json_t *value,
                   const char *pointer)
 {
     uint32_t flags = tg_pii_flags(graph, state);
@@ -59,7 +61,7 @@ static void visit(answer *answer, const tg_pii_graph *graph, tg_pii_state state,
     bool is_mismatch = (json_is_object(value) && (flags & TG_PII_NO_OBJECT) != 0) ||
                        (json_is_array(value) && (flags & TG_PII_NO_ARRAY) != 0);
     if (is_mismatch) {
-        answer->mismatch = answer->mismatch != NULL ? answer->mismatch : strdup(pointer);
+        json_array_append_new(answer->mismatched, json_string(pointer));
         return;
     }
     if (json_is_object(value)) {
@@ -86,14 +88,13 @@ static void respond(const tg_schema_set *set, const json_t *request)
         printf("{\"error\": \"not_found\"}\n");
         return;
     }
-    answer answer = {json_array(), NULL};
+    positions answer = {json_array(), json_array()};
     visit(&answer, root.graph, root.state, json_object_get(request, "document"), "");
-    json_t *line = json_pack("{s:o, s:s?, s:b}", "sealed", answer.sealed, "mismatch", answer.mismatch, "payload",
+    json_t *line = json_pack("{s:o, s:o, s:b}", "sealed", answer.sealed, "mismatched", answer.mismatched, "payload",
                              (int)root.defines_payload);
     char *text = json_dumps(line, JSON_COMPACT);
     printf("%s\n", text);
     free(text);
-    free(answer.mismatch);
     json_decref(line);
 }
 

@@ -1,11 +1,11 @@
 /* Files become compiled schemas, each by itself: one that is refused takes only those along that refer to it. Private
  * to the set. */
-#ifndef TG_SCHEMA_SCHEMA_SOURCE_H
-#define TG_SCHEMA_SCHEMA_SOURCE_H
+#ifndef TG_SCHEMA_SCHEMA_BATCH_H
+#define TG_SCHEMA_SCHEMA_BATCH_H
 
 #include "schema/schema_compile.h"
 
-typedef struct tg_schema_source {
+typedef struct tg_schema_batch {
     tg_library library;
     const tg_schema_file **files; /* by document, in the order of their names */
     tg_schema **compiled;         /* by document; NULL where refused or nameless */
@@ -14,14 +14,14 @@ typedef struct tg_schema_source {
     tg_schema **schemas;          /* of compiled those that are there, in the order of their names */
     size_t num_schemas;
     size_t num_refused;
-} tg_schema_source;
+} tg_schema_batch;
 
-/* tg_schema_source_compile reads and compiles all. err: as tg_schema_set_build
- * keep  ended with tg_schema_source_done, also after a failure
+/* tg_schema_batch_compile reads and compiles all. err: as tg_schema_set_build
+ * keep  ended with tg_schema_batch_done, also after a failure
  */
-TG_MUST_USE tg_result tg_schema_source_compile(tg_schema_source *source, const tg_schema_file *files, size_t num_files,
-                                               const tg_schema_options *options, tg_faults *faults);
-void tg_schema_source_done(tg_schema_source *source);
+TG_MUST_USE tg_result tg_schema_batch_compile(tg_schema_batch *batch, const tg_schema_file *files, size_t num_files,
+                                              const tg_schema_options *options, tg_faults *faults);
+void tg_schema_batch_done(tg_schema_batch *batch);
 
 /* tg_schema_would_lose says whether a refresh would seal less: the new schema is missing (NULL), or its graph leaves
  * open what the old one seals. If so, a fault tells what. */

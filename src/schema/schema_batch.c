@@ -1,21 +1,21 @@
-#include "schema/schema_source.h"
+#include "schema/schema_batch.h"
 
 #include "base/text.h"
 
 #include <stdlib.h>
 
-void tg_schema_source_done(tg_schema_source *source)
+void tg_schema_batch_done(tg_schema_batch *batch)
 {
-    for (size_t i = 0; source->compiled != NULL && i < source->library.num_docs; i++) {
-        tg_schema_unref(source->compiled[i]);
+    for (size_t i = 0; batch->compiled != NULL && i < batch->library.num_docs; i++) {
+        tg_schema_unref(batch->compiled[i]);
     }
-    free(source->files);
-    free(source->compiled);
-    free(source->touched);
-    free(source->queue);
-    free(source->schemas);
-    tg_library_done(&source->library);
-    *source = (tg_schema_source){0};
+    free(batch->files);
+    free(batch->compiled);
+    free(batch->touched);
+    free(batch->queue);
+    free(batch->schemas);
+    tg_library_done(&batch->library);
+    *batch = (tg_schema_batch){0};
 }
 
 static bool is_read(tg_slice name)
@@ -49,18 +49,18 @@ static tg_result refuse_all(tg_faults *faults, const char *reason)
 }
 
 /* Takes the files that are schemas by their ending, ordered by schema name. */
-static tg_result select_files(tg_schema_source *source, const tg_schema_file *files, size_t num_files,
-                              tg_faults *faults, size_t *out_num)
+static tg_result select_files(tg_schema_batch *batch, const tg_schema_file *files, size_t num_files, tg_faults *faults,
+                              size_t *out_num)
 {
-    source->files = calloc(num_files + 1, sizeof(const tg_schema_file *));
-    if (source->files == NULL) {
+    batch->files = calloc(num_files + 1, sizeof(const tg_schema_file *));
+    if (batch->files == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
     size_t num = 0;
     size_t bytes = 0;
     for (size_t i = 0; i < num_files; i++) {
         if (is_read(files[i].name)) {
-            source->files[num++] = &files[i];
+            batch->files[num++] = &files[i];
             bytes = files[i].bytes.len < SIZE_MAX - bytes ? bytes + files[i].bytes.len : SIZE_MAX;
         }
     }
@@ -71,23 +71,23 @@ static tg_result select_files(tg_schema_source *source, const tg_schema_file *fi
         return refuse_all(faults, "the schema files are larger than 256 MiB together");
     }
     if (num > 1) {
-        qsort(source->files, num, sizeof(const tg_schema_file *), compare_files);
+        qsort(batch->files, num, sizeof(const tg_schema_file *), compare_files);
     }
     *out_num = num;
     return tg_ok();
 }
 
-static void refuse_file(tg_schema_source *source, uint32_t doc, const tg_detail *detail, tg_faults *faults)
+static void refuse_file(tg_schema_batch *batch, uint32_t doc, const tg_detail *detail, tg_faults *faults)
 {
     tg_detail *fault = tg_faults_add(faults);
     *fault = *detail;
     if (fault->reason[0] == 0) {
-        tg_detail_set_place(fault, source->files[doc]->name, 0, tg_slice_of(NULL, 0));
+        tg_detail_set_place(fault, batch->files[doc]->name, 0, tg_slice_of(NULL, 0));
         tg_detail_set_reason(fault, "the file goes past a bound of what is compiled");
     }
-    source->library.docs[doc].is_refused = true;
-    source->num_refused++;
-    tg_schema_unref(TG_TAKE(source->compiled[doc]));
+    batch->library.docs[doc].is_refused = true;
+    batch->num_refused++;
+    tg_schema_unref(TG_TAKE(batch->compiled[doc]));
 }
 
 /* Names come from outside: what could not be told apart, shown or sent in a header is no name. */
@@ -114,15 +114,15 @@ static const char *fault_of_name(tg_slice name)
     return NULL;
 }
 
-static tg_result read_file(tg_schema_source *source, uint32_t doc, const tg_schema_options *options, tg_detail *detail)
+static tg_result read_file(tg_schema_batch *batch, uint32_t doc, const tg_schema_options *options, tg_detail *detail)
 {
-    const tg_schema_file *file = source->files[doc];
+    const tg_schema_file *file = batch->files[doc];
     const char *fault = fault_of_name(file->name);
     tg_detail_set_place(detail, file->name, 0, tg_slice_of(NULL, 0));
     tg_slice name = without_ending(file->name);
-    size_t num = source->library.num_docs;
-    bool is_double = (doc > 0 && tg_slice_equal(without_ending(source->files[doc - 1]->name), name)) ||
-                     (doc + 1u < num && tg_slice_equal(without_ending(source->files[doc + 1]->name), name));
+    size_t num = batch->library.num_docs;
+    bool is_double = (doc > 0 && tg_slice_equal(without_ending(batch->files[doc - 1]->name), name)) ||
+                     (doc + 1u < num && tg_slice_equal(without_ending(batch->files[doc + 1]->name), name));
     if (fault == NULL && is_double) {
         fault = "two files have this name but for their ending, or come twice";
     }
@@ -132,9 +132,9 @@ static tg_result read_file(tg_schema_source *source, uint32_t doc, const tg_sche
         return tg_fail(TG_ERR_SYNTAX);
     }
     if (options->sha256 != NULL) {
-        TG_TRY(options->sha256(file->bytes, source->library.docs[doc].digest));
+        TG_TRY(options->sha256(file->bytes, batch->library.docs[doc].digest));
     }
-    return tg_library_read(&source->library, doc, file->name, file->bytes, detail);
+    return tg_library_read(&batch->library, doc, file->name, file->bytes, detail);
 }
 
 static bool is_fatal(tg_result result)
@@ -143,9 +143,9 @@ static bool is_fatal(tg_result result)
 }
 
 /* Whoever refers to a refused file is refused too, as often as that goes on. */
-static tg_result spread_refusals(tg_schema_source *source, tg_faults *faults)
+static tg_result spread_refusals(tg_schema_batch *batch, tg_faults *faults)
 {
-    tg_library *library = &source->library;
+    tg_library *library = &batch->library;
     for (bool is_changed = true; is_changed;) {
         is_changed = false;
         for (size_t i = 0; i < library->num_needs; i++) {
@@ -158,24 +158,24 @@ static tg_result spread_refusals(tg_schema_source *source, tg_faults *faults)
             if (is_fatal(result)) {
                 return result;
             }
-            refuse_file(source, from, &detail, faults);
+            refuse_file(batch, from, &detail, faults);
             is_changed = true;
         }
     }
     return tg_ok();
 }
 
-static tg_result read_all(tg_schema_source *source, const tg_schema_options *options, tg_faults *faults)
+static tg_result read_all(tg_schema_batch *batch, const tg_schema_options *options, tg_faults *faults)
 {
-    tg_library *library = &source->library;
+    tg_library *library = &batch->library;
     for (uint32_t doc = 0; doc < library->num_docs; doc++) {
         tg_detail detail = {0};
-        tg_result result = read_file(source, doc, options, &detail);
+        tg_result result = read_file(batch, doc, options, &detail);
         if (is_fatal(result)) {
             return result;
         }
         if (!tg_is_ok(result)) {
-            refuse_file(source, doc, &detail, faults);
+            refuse_file(batch, doc, &detail, faults);
         }
     }
     for (uint32_t doc = 0; doc < library->num_docs; doc++) {
@@ -185,34 +185,34 @@ static tg_result read_all(tg_schema_source *source, const tg_schema_options *opt
             return result;
         }
         if (!tg_is_ok(result)) {
-            refuse_file(source, doc, &detail, faults);
+            refuse_file(batch, doc, &detail, faults);
         }
     }
     tg_library_sort_needs(library);
-    return spread_refusals(source, faults);
+    return spread_refusals(batch, faults);
 }
 
 /* A document's digest covers itself and all that it refers to, directly or not. */
-static tg_result digest(tg_schema_source *source, uint32_t doc, const tg_schema_options *options)
+static tg_result digest(tg_schema_batch *batch, uint32_t doc, const tg_schema_options *options)
 {
-    tg_library *library = &source->library;
+    tg_library *library = &batch->library;
     if (options->sha256 == NULL) {
         return tg_ok();
     }
     size_t num = 0;
-    source->touched[doc] = true;
+    batch->touched[doc] = true;
     for (uint32_t d = 0; d < library->num_docs; d++) {
-        if (source->touched[d]) {
-            source->queue[num++] = d;
+        if (batch->touched[d]) {
+            batch->queue[num++] = d;
         }
     }
     for (size_t at = 0; at < num; at++) {
-        for (size_t i = tg_library_first_need(library, source->queue[at]);
-             i < library->num_needs && library->needs[i].from == source->queue[at]; i++) {
+        for (size_t i = tg_library_first_need(library, batch->queue[at]);
+             i < library->num_needs && library->needs[i].from == batch->queue[at]; i++) {
             uint32_t to = library->needs[i].to;
-            if (!source->touched[to]) {
-                source->touched[to] = true;
-                source->queue[num++] = to;
+            if (!batch->touched[to]) {
+                batch->touched[to] = true;
+                batch->queue[num++] = to;
             }
         }
     }
@@ -220,46 +220,46 @@ static tg_result digest(tg_schema_source *source, uint32_t doc, const tg_schema_
     tg_buf_init(&buf, (size_t)64 << 20);
     tg_result result = tg_ok();
     for (uint32_t d = 0; d < library->num_docs && tg_is_ok(result); d++) {
-        if (source->touched[d]) {
+        if (batch->touched[d]) {
             result = tg_schema_append_digest(&buf, library->docs[d].file, library->docs[d].digest);
         }
     }
     if (tg_is_ok(result)) {
-        result = options->sha256(tg_buf_slice(&buf), source->compiled[doc]->digest);
+        result = options->sha256(tg_buf_slice(&buf), batch->compiled[doc]->digest);
     }
     tg_buf_done(&buf);
     return result;
 }
 
-static tg_result compile_all(tg_schema_source *source, const tg_schema_options *options, tg_faults *faults)
+static tg_result compile_all(tg_schema_batch *batch, const tg_schema_options *options, tg_faults *faults)
 {
-    tg_library *library = &source->library;
+    tg_library *library = &batch->library;
     for (uint32_t doc = 0; doc < library->num_docs; doc++) {
         if (library->docs[doc].is_refused || library->docs[doc].version == TG_OAS_NONE) {
             continue;
         }
         tg_detail detail = {0};
         tg_result result =
-            tg_schema_compile(library, doc, options->is_for_lint, source->touched, &detail, &source->compiled[doc]);
+            tg_schema_compile(library, doc, options->is_for_lint, batch->touched, &detail, &batch->compiled[doc]);
         if (is_fatal(result)) {
             return result;
         }
         if (!tg_is_ok(result)) {
-            refuse_file(source, doc, &detail, faults);
+            refuse_file(batch, doc, &detail, faults);
             continue;
         }
-        TG_TRY(digest(source, doc, options));
+        TG_TRY(digest(batch, doc, options));
     }
-    return spread_refusals(source, faults);
+    return spread_refusals(batch, faults);
 }
 
 /* A document without `openapi` that nothing refers to is no schema; a mark in a part that nothing reaches is told. */
-static void judge_parts(tg_schema_source *source, tg_faults *faults)
+static void judge_parts(tg_schema_batch *batch, tg_faults *faults)
 {
-    tg_library *library = &source->library;
-    memset(source->touched, 0, library->num_docs * sizeof *source->touched);
+    tg_library *library = &batch->library;
+    memset(batch->touched, 0, library->num_docs * sizeof *batch->touched);
     for (size_t i = 0; i < library->num_needs; i++) {
-        source->touched[library->needs[i].to] |= !library->docs[library->needs[i].from].is_refused;
+        batch->touched[library->needs[i].to] |= !library->docs[library->needs[i].from].is_refused;
     }
     for (uint32_t d = 0; d < library->num_docs; d++) {
         tg_library_doc *doc = &library->docs[d];
@@ -267,11 +267,11 @@ static void judge_parts(tg_schema_source *source, tg_faults *faults)
         if (doc->is_refused || doc->version != TG_OAS_NONE) {
             continue;
         }
-        if (!source->touched[d]) {
+        if (!batch->touched[d]) {
             tg_detail_set_place(&detail, doc->file, 0, tg_slice_of(NULL, 0));
             tg_detail_set_reason(&detail, "no OpenAPI document (no member `openapi`), and no other refers to it");
             tg_detail_set_remedy(&detail, "begin it with `openapi: 3.1.0`, or remove it");
-            refuse_file(source, d, &detail, faults);
+            refuse_file(batch, d, &detail, faults);
             continue;
         }
         for (size_t i = 0; i < doc->num_marks; i++) {
@@ -284,26 +284,26 @@ static void judge_parts(tg_schema_source *source, tg_faults *faults)
     }
 }
 
-tg_result tg_schema_source_compile(tg_schema_source *source, const tg_schema_file *files, size_t num_files,
-                                   const tg_schema_options *options, tg_faults *faults)
+tg_result tg_schema_batch_compile(tg_schema_batch *batch, const tg_schema_file *files, size_t num_files,
+                                  const tg_schema_options *options, tg_faults *faults)
 {
-    *source = (tg_schema_source){0};
+    *batch = (tg_schema_batch){0};
     size_t num = 0;
-    TG_TRY(select_files(source, files, num_files, faults, &num));
-    TG_TRY(tg_library_init(&source->library, num));
-    source->compiled = calloc(num + 1, sizeof(tg_schema *));
-    source->schemas = calloc(num + 1, sizeof(tg_schema *));
-    source->touched = calloc(num + 1, sizeof *source->touched);
-    source->queue = calloc(num + 1, sizeof *source->queue);
-    if (source->compiled == NULL || source->schemas == NULL || source->touched == NULL || source->queue == NULL) {
+    TG_TRY(select_files(batch, files, num_files, faults, &num));
+    TG_TRY(tg_library_init(&batch->library, num));
+    batch->compiled = calloc(num + 1, sizeof(tg_schema *));
+    batch->schemas = calloc(num + 1, sizeof(tg_schema *));
+    batch->touched = calloc(num + 1, sizeof *batch->touched);
+    batch->queue = calloc(num + 1, sizeof *batch->queue);
+    if (batch->compiled == NULL || batch->schemas == NULL || batch->touched == NULL || batch->queue == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    TG_TRY(read_all(source, options, faults));
-    TG_TRY(compile_all(source, options, faults));
-    judge_parts(source, faults);
+    TG_TRY(read_all(batch, options, faults));
+    TG_TRY(compile_all(batch, options, faults));
+    judge_parts(batch, faults);
     for (size_t i = 0; i < num; i++) {
-        if (source->compiled[i] != NULL) {
-            source->schemas[source->num_schemas++] = source->compiled[i];
+        if (batch->compiled[i] != NULL) {
+            batch->schemas[batch->num_schemas++] = batch->compiled[i];
         }
     }
     return tg_ok();
