@@ -82,7 +82,7 @@ tg_result tg_graph_shields_find(tg_graph_shields *shields, tg_net_id owner, uint
 
 static bool has_label(const uint32_t *labels, size_t num, uint32_t label)
 {
-    return num > 0 && bsearch(&label, labels, num, sizeof *labels, compare_labels) != NULL;
+    return bsearch(&label, labels, num, sizeof *labels, compare_labels) != NULL;
 }
 
 static bool has_property(const tg_net *net, tg_net_id owner, uint32_t label)
@@ -116,7 +116,7 @@ bool tg_graph_wild_is_shielded(const tg_graph_shields *shields, const tg_graph_w
         return has_property(shields->sets->net, wild->owner, label);
     }
     const tg_graph_shield *shield = &shields->shields[wild->shield];
-    return has_label(shields->labels + shield->first_name, shield->num_names, label);
+    return shield->num_names > 0 && has_label(shields->labels + shield->first_name, shield->num_names, label);
 }
 
 tg_result tg_graph_shields_first_element(tg_graph_shields *shields, tg_net_id owner, uint32_t *out_first)

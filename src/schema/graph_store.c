@@ -42,7 +42,7 @@ tg_result tg_pii_store_add_states(tg_pii_store *store, const tg_pii_state *state
 
 tg_result tg_pii_store_add_key(tg_pii_store *store, tg_slice name, uint32_t *out_offset)
 {
-    TG_TRY(tg_vector_grow(&store->keys, &store->keys_cap, store->keys_len + name.len, 1, (size_t)256 << 20));
+    TG_TRY(tg_vector_grow(&store->keys, &store->keys_cap, store->keys_len + name.len + 1, 1, (size_t)256 << 20));
     if (name.len > 0) {
         memcpy(store->keys + store->keys_len, name.ptr, name.len);
     }
@@ -97,7 +97,7 @@ void tg_pii_store_finish(tg_pii_store *store)
 {
     shrink(&store->nodes, store->num_nodes, sizeof *store->nodes);
     shrink(&store->members, store->num_members, sizeof *store->members);
-    shrink(&store->keys, store->keys_len, 1);
+    shrink(&store->keys, store->keys_len > 0 ? store->keys_len : store->keys_cap, 1);
     shrink(&store->states, store->num_states, sizeof *store->states);
     store->graph = (tg_pii_graph){.nodes = store->nodes,
                                   .members = store->members,

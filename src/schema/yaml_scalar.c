@@ -80,6 +80,23 @@ static bool read_special(tg_slice text, double *out_number)
     return false;
 }
 
+/* strtod wants a NUL behind the digits, of which there may be any number. */
+static bool read_decimal(tg_slice text, double *out_number)
+{
+    char few[64];
+    char *digits = text.len < sizeof few ? few : malloc(text.len + 1);
+    if (digits == NULL) {
+        return false;
+    }
+    memcpy(digits, text.ptr, text.len);
+    digits[text.len] = 0;
+    *out_number = strtod(digits, NULL);
+    if (digits != few) {
+        free(digits);
+    }
+    return true;
+}
+
 tg_doc_item tg_yaml_resolve_plain(tg_slice text)
 {
     double number = 0;
@@ -95,12 +112,8 @@ tg_doc_item tg_yaml_resolve_plain(tg_slice text)
     if (read_based(text, &number) || read_special(text, &number)) {
         return (tg_doc_item){.kind = TG_DOC_NUMBER, .number = number};
     }
-    char digits[64]; /* longer ones keep their first digits: no rule here reads a number that exactly */
-    if (is_decimal(text)) {
-        size_t len = text.len < sizeof digits ? text.len : sizeof digits - 1;
-        memcpy(digits, text.ptr, len);
-        digits[len] = 0;
-        return (tg_doc_item){.kind = TG_DOC_NUMBER, .number = strtod(digits, NULL)};
+    if (is_decimal(text) && read_decimal(text, &number)) {
+        return (tg_doc_item){.kind = TG_DOC_NUMBER, .number = number};
     }
     return (tg_doc_item){.kind = TG_DOC_TEXT};
 }
