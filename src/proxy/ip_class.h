@@ -51,6 +51,7 @@ TG_FOREIGN TG_MUST_USE tg_result tg_ip_parse(tg_slice text, uint8_t out_bytes[16
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_cidr_parse(tg_slice text, tg_cidr *out_cidr);
 
+/* tg_cidr_holds says whether an address of 4 or 16 bytes lies in the block; one of another length never does. */
 bool tg_cidr_holds(const tg_cidr *cidr, tg_slice address);
 
 #endif

@@ -116,13 +116,14 @@ static void read_missing_file_is_a_fault(void **state)
     assert_int_equal(faults.num_faults, 1);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest cases[] = {
-        CASE(parse_aws_own_form_gives_rules),  CASE(parse_faults_have_their_line), CASE(parse_at_most_1024_entries),
-        CASE(parse_deep_nesting_ends_at_once), CASE(read_missing_file_is_a_fault),
+        cmocka_unit_test_setup_teardown(parse_aws_own_form_gives_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_faults_have_their_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_at_most_1024_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_deep_nesting_ends_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(read_missing_file_is_a_fault, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -399,25 +399,23 @@ static void ref_keeps_a_configuration_alive(void **state)
     assert_string_equal(tg_proxy_service_name(TG_NUM_PROXY_SERVICES), "unknown");
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest cases[] = {
-        CASE(parse_what_users_have_gives_every_default),
-        CASE(parse_without_ports_gives_the_same_listeners),
-        CASE(parse_optional_parts_are_kept),
-        CASE(find_prefers_exact_names_then_the_longest_wildcard),
-        CASE(parse_environment_fills_in_what_is_absent),
-        CASE(parse_bad_environment_is_a_fault),
-        CASE(parse_each_fault_has_line_pointer_and_reason),
-        CASE(parse_one_cid_with_two_keys_is_refused),
-        CASE(parse_tells_all_faults_at_once),
-        CASE(parse_aws_forwards_open_the_six),
-        CASE(append_reads_back_as_the_same),
-        CASE(read_missing_file_shows_a_minimal_one),
-        CASE(read_files_with_allowlists),
-        CASE(ref_keeps_a_configuration_alive),
+        cmocka_unit_test_setup_teardown(parse_what_users_have_gives_every_default, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_without_ports_gives_the_same_listeners, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_optional_parts_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(find_prefers_exact_names_then_the_longest_wildcard, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_environment_fills_in_what_is_absent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_bad_environment_is_a_fault, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_each_fault_has_line_pointer_and_reason, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_one_cid_with_two_keys_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_tells_all_faults_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_aws_forwards_open_the_six, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(append_reads_back_as_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(read_missing_file_shows_a_minimal_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(read_files_with_allowlists, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ref_keeps_a_configuration_alive, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
