@@ -92,6 +92,9 @@ static void put_block_away(tg_http_connection *connection)
         return;
     }
     tg_slice unread = tg_http_connection_unread(connection);
+    if (unread.len > 0 && connection->state != TG_HTTP_READS_HEAD) { /* requests that wait for their turn */
+        return;
+    }
     if (unread.len > MAX_TAIL_BYTES || !tg_is_ok(tg_buf_append(&connection->tail, unread))) {
         if (connection->start > 0) {
             tg_http_block_move_down(block, connection->start);
@@ -207,6 +210,7 @@ static unsigned wanted_events(const tg_http_connection *connection)
     case TG_HTTP_LINGERS:
         return connection->is_shut ? read : TG_STREAM_WRITE;
     case TG_HTTP_IDLE:
+        return has_room ? read : 0;
     case TG_HTTP_READS_HEAD:
     case TG_HTTP_DISCARDS:
     case TG_HTTP_CLOSED:
@@ -228,6 +232,7 @@ static void tell_fault(tg_http_connection *connection)
 void tg_http_connection_run(tg_http_connection *connection)
 {
     connection->is_running = true;
+    connection->num_in_turn = 0;
     if (connection->is_broken) {
         tell_fault(connection);
         tg_http_connection_break(connection);

@@ -32,8 +32,9 @@ struct tg_http_connection {
     tg_http_connection *next;
     tg_http_connection *next_due; /* of those that want a step at the end of the loop's turn */
     bool is_due;
-    bool wants_turn; /* a run at the end of this turn, whatever is_running says */
-    bool is_running; /* a step is at work: calls from handlers need no further one */
+    bool wants_turn;      /* a run at the end of this turn, whatever is_running says */
+    unsigned num_in_turn; /* requests begun in this run */
+    bool is_running;      /* a step is at work: calls from handlers need no further one */
     tg_http_connection_state state;
     uint64_t since_ms; /* when the state was entered */
     uint64_t id;

@@ -7,6 +7,9 @@
 #include "http/target.h"
 #include "sys/clock.h"
 
+/* Pipelined requests that one connection may have answered before the others get their turn. */
+enum { MAX_REQUESTS_IN_TURN = 16 };
+
 bool tg_http_step_idle(tg_http_connection *connection)
 {
     tg_http_server *server = connection->server;
@@ -14,6 +17,10 @@ bool tg_http_step_idle(tg_http_connection *connection)
         if (connection->is_at_end || server->is_draining) {
             tg_http_connection_go(connection, TG_HTTP_CLOSED);
         }
+        return false;
+    }
+    if (connection->num_in_turn++ == MAX_REQUESTS_IN_TURN) {
+        connection->wants_turn = true;
         return false;
     }
     tg_http_exchange *exchange = tg_http_exchange_take(&server->exchanges);

@@ -250,8 +250,10 @@ static inline void case_turn(tg_loop *loop)
 static inline void settle(server_case *at, fake_client *client)
 {
     for (unsigned quiet = 0; quiet < 3;) {
+        unsigned num_ends = at->num_ends;
         quiet = fake_client_turn(client) ? 0 : quiet + 1;
         case_turn(at->loop);
+        quiet = at->num_ends != num_ends ? 0 : quiet;
     }
 }
 

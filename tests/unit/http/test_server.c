@@ -38,6 +38,27 @@ static void server_pipelined_requests_are_answered_in_order(void **state)
     fake_client_free(client);
 }
 
+static void server_long_pipeline_is_answered_in_turns(void **state)
+{
+    (void)state;
+    server_case *at = start(ECHOES);
+    fake_client *client = connect_client(at);
+    for (unsigned i = 0; i < 500; i++) {
+        give(client, TG_LIT(GET));
+    }
+    fake_client_turn(client);
+    assert_int_equal(at->num_ends, 16);
+    fake_client *other = connect_client(at);
+    give(other, TG_LIT(GET));
+    fake_client_turn(other);
+    assert_int_equal(at->num_ends, 17);
+    settle(at, client);
+    assert_int_equal(at->num_ends, 501);
+    stop(at);
+    fake_client_free(client);
+    fake_client_free(other);
+}
+
 static void server_next_request_waits_for_the_answer(void **state)
 {
     (void)state;
@@ -425,6 +446,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(server_one_request_is_answered_by_one_read_and_one_write),
         cmocka_unit_test(server_pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(server_long_pipeline_is_answered_in_turns),
         cmocka_unit_test(server_next_request_waits_for_the_answer),
         cmocka_unit_test(server_every_split_gives_the_same_answers),
         cmocka_unit_test(server_every_step_gives_the_same_answers),
