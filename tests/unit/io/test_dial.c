@@ -23,7 +23,7 @@ typedef struct fixture {
     tg_sockaddr seen[MAX_FOUND]; /* by the filter */
     size_t num_seen;
     uint32_t denied; /* IPv4 address that the filter refuses, 0: none, UINT32_MAX: all */
-    int servers[4];
+    int servers[8];
     size_t num_servers;
     uint16_t port;
     char path[64];
