@@ -35,6 +35,7 @@ struct tg_loop {
     tg_wheel wheel;
     tg_link ticks;
     tg_link later;
+    tg_link at_free;
     tg_deadline later_due;
     pthread_mutex_t lock; /* of what follows */
     tg_task *first_task;
@@ -190,6 +191,7 @@ tg_result tg_loop_new(tg_loop **out_loop)
     tg_wheel_init(&loop->wheel, tg_loop_now_ms(loop));
     tg_link_init_head(&loop->ticks);
     tg_link_init_head(&loop->later);
+    tg_link_init_head(&loop->at_free);
     pthread_mutex_init(&loop->lock, NULL);
     loop->last_task = &loop->first_task;
     *out_loop = loop;
@@ -200,6 +202,11 @@ void tg_loop_free(tg_loop *loop)
 {
     if (loop == NULL) {
         return;
+    }
+    while (!tg_link_is_empty(&loop->at_free)) {
+        tg_tick *tick = TG_OBJECT_OF(loop->at_free.prev, tg_tick, link);
+        tg_link_remove(&tick->link);
+        tick->run(tick);
     }
     uv_close((uv_handle_t *)&loop->poll, NULL);
     uv_close((uv_handle_t *)&loop->async, NULL);
@@ -259,6 +266,12 @@ void tg_loop_tick_later(tg_loop *loop, tg_tick *tick)
             tg_deadline_arm_in(loop, &loop->later_due, TG_DEADLINE_GRAIN_MS);
         }
     }
+}
+
+void tg_loop_at_free(tg_loop *loop, tg_tick *tick)
+{
+    tg_link_remove(&tick->link);
+    tg_link_append(&loop->at_free, &tick->link);
 }
 
 void tg_deadline_arm(tg_loop *loop, tg_deadline *deadline, uint64_t at_ms)

@@ -16,7 +16,8 @@ struct uv_loop_s;
 TG_MUST_USE tg_result tg_loop_new(tg_loop **out_loop);
 
 /* tg_loop_free frees a loop that does not run and on which nothing is open: streams, listeners, dials, watches of
- * signals are closed before. It waits up to 2 s for name lookups that were given up; past that, their memory is left.
+ * signals are closed before (or by tg_loop_at_free). It waits up to 2 s for name lookups that were given up; past that,
+ * their memory is left.
  */
 void tg_loop_free(tg_loop *loop);
 
@@ -49,6 +50,9 @@ static inline void tg_tick_cancel(tg_tick *tick)
 {
     tg_link_remove(&tick->link);
 }
+
+/* tg_loop_at_free schedules a tick for tg_loop_free, for what no owner ends: first of all, last come first. */
+void tg_loop_at_free(tg_loop *loop, tg_tick *tick);
 
 /* A deadline: fires once, not before its time and up to TG_DEADLINE_GRAIN_MS after it. Moving one to a later time,
  * as connections do with every byte, is one store. */
