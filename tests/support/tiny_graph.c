@@ -1,13 +1,11 @@
 #include "tiny_graph.h"
 
+#include "schema/pattern.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_NODES = 64, TABLE = 16, MAX_STATES = 512, MAX_KEYS = 2048, MAX_PATTERNS = 32, GRAPHS = 16 };
-
-struct tg_pii_pattern {
-    tg_slice prefix;
-};
 
 typedef struct tiny_graph {
     tg_pii_graph graph;
@@ -15,27 +13,11 @@ typedef struct tiny_graph {
     tg_pii_member members[MAX_NODES * TABLE];
     uint8_t keys[MAX_KEYS];
     tg_pii_state states[MAX_STATES];
-    tg_pii_pattern patterns[MAX_PATTERNS];
+    tg_pii_pattern *patterns[MAX_PATTERNS];
     const tg_pii_pattern *pattern_list[MAX_PATTERNS];
     uint32_t num_nodes, num_keys, num_states, num_patterns;
     const char *at;
 } tiny_graph;
-
-/* Stands in for schema/'s, which would need compiled regular expressions. */
-__attribute__((weak)) tg_result tg_pii_match_patterns(const tg_pii_graph *graph, const tg_pii_node *node, tg_slice name,
-                                                      tg_pii_state *out_next)
-{
-    uint32_t matched = 0;
-    for (uint32_t i = 0; i < node->num_patterns; i++) {
-        tg_slice prefix = graph->patterns[node->first_pattern + i]->prefix;
-        if (tg_slice_equal(prefix, TG_LIT("slow"))) {
-            return tg_fail(TG_ERR_LIMIT);
-        }
-        matched |= tg_slice_starts(name, prefix) ? 1u << i : 0;
-    }
-    *out_next = graph->states[node->first_combined + matched];
-    return tg_ok();
-}
 
 static void need(bool is_true, const char *what)
 {
@@ -71,6 +53,19 @@ static tg_slice parse_name(tiny_graph *tiny)
     return tg_slice_of(begin, (size_t)(colon - begin));
 }
 
+/* `(?R)` calls itself for ever: matching gives up at once. */
+static tg_pii_pattern *make_pattern(tg_slice prefix)
+{
+    char text[64];
+    bool is_slow = tg_slice_equal(prefix, TG_LIT("slow"));
+    int len = is_slow ? snprintf(text, sizeof text, "(?R)")
+                      : snprintf(text, sizeof text, "^%.*s", (int)prefix.len, (const char *)prefix.ptr);
+    tg_pii_pattern *pattern = NULL;
+    need(len > 0 && (size_t)len < sizeof text, "too long a prefix");
+    need(tg_is_ok(tg_pii_pattern_new(tg_slice_str(text), &pattern, NULL)), "no pattern");
+    return pattern;
+}
+
 static void add_patterns(tiny_graph *tiny, tg_pii_node *node, const tg_slice *prefixes, const tg_pii_state *nexts,
                          uint32_t num)
 {
@@ -79,8 +74,8 @@ static void add_patterns(tiny_graph *tiny, tg_pii_node *node, const tg_slice *pr
     node->first_pattern = tiny->num_patterns;
     node->first_combined = tiny->num_states;
     for (uint32_t i = 0; i < num; i++) {
-        tiny->patterns[tiny->num_patterns] = (tg_pii_pattern){prefixes[i]};
-        tiny->pattern_list[tiny->num_patterns] = &tiny->patterns[tiny->num_patterns];
+        tiny->patterns[tiny->num_patterns] = make_pattern(prefixes[i]);
+        tiny->pattern_list[tiny->num_patterns] = tiny->patterns[tiny->num_patterns];
         tiny->num_patterns++;
     }
     for (uint32_t matched = 0; matched < 1u << num; matched++) {
@@ -181,6 +176,9 @@ tg_pii_root tg_tiny_root(const char *text, bool defines_payload)
     static tiny_graph graphs[GRAPHS];
     static size_t num_made;
     tiny_graph *made = &graphs[num_made++ % GRAPHS];
+    for (size_t i = 0; i < made->num_patterns; i++) {
+        tg_pii_pattern_free(made->patterns[i]);
+    }
     memset(made, 0, sizeof *made);
     for (size_t i = 0; i < TG_COUNT(made->members); i++) {
         made->members[i].key_len = UINT32_MAX;
