@@ -1,0 +1,31 @@
+/* What a handshake established, as io/peer.h shows it to whoever asks for the stream's peer; for tls/ alone. */
+#ifndef TG_TLS_FACTS_H
+#define TG_TLS_FACTS_H
+
+#include "base/result.h"
+#include "io/peer.h"
+
+#include <openssl/ssl.h>
+
+typedef struct tg_tls_facts {
+    tg_peer_tls tls;
+    uint8_t *server_name; /* NULL without one */
+    tg_peer_name *names;  /* and their texts behind them, in one piece */
+} tg_tls_facts;
+
+/* tg_tls_facts_install has a server context note each ClientHello's server name in the facts that are the SSL's
+ * application data: OpenSSL itself gives the resumed session's. */
+void tg_tls_facts_install(SSL_CTX *ssl_ctx);
+
+/* tg_tls_facts_set_server_name copies a name (a client's: what it asks for). err: TG_ERR_MEMORY */
+TG_MUST_USE tg_result tg_tls_facts_set_server_name(tg_tls_facts *facts, tg_slice name);
+
+/* tg_tls_facts_fill reads what is known once the handshake is done. Slices point into the SSL and into the facts.
+ * err   TG_ERR_LIMIT: more or longer names in the peer's certificate than tls/context.h allows; TG_ERR_SYNTAX: names
+ *       that are damaged; TG_ERR_MEMORY
+ */
+TG_MUST_USE tg_result tg_tls_facts_fill(tg_tls_facts *facts, SSL *ssl);
+
+void tg_tls_facts_done(tg_tls_facts *facts);
+
+#endif

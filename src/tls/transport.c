@@ -1,0 +1,98 @@
+#include "tls/transport.h"
+
+#include "tls/context.h"
+
+#include <openssl/bio.h>
+#include <pthread.h>
+
+static BIO_METHOD *method; /* lives as long as the process */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static int transport_read(BIO *bio, char *out, size_t cap, size_t *out_len)
+{
+    tg_tls_transport *transport = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (cap == 0 || transport->failure.code != TG_OK || transport->is_at_end) {
+        return 0;
+    }
+    size_t len = 0;
+    tg_result result = tg_stream_read(transport->below, (uint8_t *)out, cap, &len);
+    if (tg_is_ok(result)) {
+        transport->has_read = true;
+        transport->is_dry = false;
+        if (transport->has_guard) {
+            result = tg_tls_hello_guard_take(&transport->guard, tg_slice_of(out, len), TG_MAX_HELLO_BYTES);
+        }
+    }
+    if (tg_is_ok(result)) {
+        *out_len = len;
+        return 1;
+    }
+    if (result.code == TG_ERR_AGAIN) {
+        BIO_set_retry_read(bio);
+    } else if (result.code == TG_ERR_EOF) {
+        transport->is_at_end = true;
+    } else {
+        transport->failure = result;
+    }
+    return 0;
+}
+
+static int transport_write(BIO *bio, const char *bytes, size_t len, size_t *out_len)
+{
+    tg_tls_transport *transport = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (len == 0 || transport->has_write_failed) {
+        return 0;
+    }
+    tg_result result = tg_stream_write(transport->below, tg_slice_of(bytes, len), out_len);
+    if (tg_is_ok(result)) {
+        return 1;
+    }
+    if (result.code == TG_ERR_AGAIN) {
+        BIO_set_retry_write(bio);
+    } else {
+        transport->failure = result;
+        transport->has_write_failed = true;
+    }
+    return 0;
+}
+
+static long transport_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)number;
+    (void)pointer;
+    const tg_tls_transport *transport = BIO_get_data(bio);
+    switch (command) {
+    case BIO_CTRL_FLUSH: /* nothing waits here */
+        return 1;
+    case BIO_CTRL_EOF:
+        return transport->is_at_end;
+    default:
+        return 0;
+    }
+}
+
+static void make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tg_stream");
+    if (method != NULL &&
+        (BIO_meth_set_read_ex(method, transport_read) != 1 || BIO_meth_set_write_ex(method, transport_write) != 1 ||
+         BIO_meth_set_ctrl(method, transport_ctrl) != 1)) {
+        BIO_meth_free(method);
+        method = NULL;
+    }
+}
+
+tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl)
+{
+    pthread_once(&once, make_method);
+    BIO *bio = method != NULL ? BIO_new(method) : NULL;
+    if (bio == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    BIO_set_data(bio, transport);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return tg_ok();
+}
