@@ -1,0 +1,100 @@
+#include "keys/file_source.h"
+
+#include "base/encode.h"
+#include "sys/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BASE64_LEN = 44, MAX_FILE_BYTES = BASE64_LEN + 2 };
+
+static tg_result refuse(tg_detail *detail, const char *path, tg_result why, const char *reason, const char *remedy)
+{
+    tg_detail_set_place(detail, tg_slice_str(path), 0, tg_slice_of(NULL, 0));
+    tg_detail_set_reason(detail, "%s", reason);
+    tg_detail_set_remedy(detail, "%s", remedy);
+    return why;
+}
+
+/* Fills `bytes` with the file's first bytes; *out_len is one over the maximum where the file is longer. */
+static tg_result read_start(int fd, uint8_t bytes[MAX_FILE_BYTES + 1], size_t *out_len)
+{
+    size_t len = 0;
+    while (len <= MAX_FILE_BYTES) {
+        ssize_t got = read(fd, bytes + len, MAX_FILE_BYTES + 1 - len);
+        if (got == 0) {
+            break;
+        }
+        if (got < 0 && errno != EINTR) {
+            return tg_fail_os(errno);
+        }
+        len += got > 0 ? (size_t)got : 0;
+    }
+    *out_len = len;
+    return tg_ok();
+}
+
+static tg_result decode(tg_slice content, uint8_t key[TG_DEK_BYTES])
+{
+    if (content.len == TG_DEK_BYTES) {
+        memcpy(key, content.ptr, TG_DEK_BYTES);
+        return tg_ok();
+    }
+    tg_slice text = tg_slice_trim(content, "\r\n");
+    uint8_t decoded[BASE64_LEN];
+    size_t len = 0;
+    if (text.len != BASE64_LEN || !tg_is_ok(tg_base64_decode(TG_BASE64_PADDED, text, decoded, &len)) ||
+        len != TG_DEK_BYTES) {
+        tg_wipe(decoded, sizeof decoded);
+        return tg_fail(TG_ERR_SYNTAX);
+    }
+    memcpy(key, decoded, TG_DEK_BYTES);
+    tg_wipe(decoded, sizeof decoded);
+    return tg_ok();
+}
+
+static tg_result ring_of(tg_slice content, tg_key_ring **out_ring, tg_detail *detail)
+{
+    tg_ring_entry entry = {.id = TG_LIT("file"), .state = TG_KEY_CURRENT};
+    TG_TRY(tg_secret_new(TG_DEK_BYTES, &entry.key));
+    tg_result made = decode(content, tg_secret_fill(entry.key));
+    if (tg_is_ok(made)) {
+        made = tg_key_ring_new(&entry, 1, tg_clock_unix_ms(), out_ring, detail);
+    }
+    tg_secret_free(entry.key);
+    return made;
+}
+
+tg_result tg_key_file_read(const char *path, tg_key_ring **out_ring, tg_detail *out_detail)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        tg_result why = errno == ENOENT ? tg_fail(TG_ERR_NOT_FOUND) : tg_fail_os(errno);
+        return refuse(out_detail, path, why, why.code == TG_ERR_NOT_FOUND ? "no such file" : "cannot be opened",
+                      "make one with `teegate dek generate --out FILE`");
+    }
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return refuse(out_detail, path, tg_fail(TG_ERR_UNSUPPORTED), "not a regular file", "name a file of 32 bytes");
+    }
+    uint8_t bytes[MAX_FILE_BYTES + 1];
+    size_t len = 0;
+    tg_result done = read_start(fd, bytes, &len);
+    close(fd);
+    if (tg_is_ok(done)) {
+        done = ring_of(tg_slice_of(bytes, len), out_ring, out_detail);
+    }
+    tg_wipe(bytes, sizeof bytes);
+    if (done.code == TG_ERR_SYNTAX) {
+        return refuse(out_detail, path, done, "holds neither 32 bytes nor the base64 of 32 bytes",
+                      "make one with `teegate dek generate --out FILE`");
+    }
+    if (!tg_is_ok(done)) {
+        return refuse(out_detail, path, done, "the key cannot be read into locked memory",
+                      "raise RLIMIT_MEMLOCK (ulimit -l)");
+    }
+    return done;
+}
