@@ -1,4 +1,4 @@
-#include "keys/random_source_dev.h"
+#include "keys/development_dev.h"
 #include "keys/ring.h"
 #include "support/case.h"
 

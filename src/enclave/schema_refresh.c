@@ -1,0 +1,186 @@
+#include "enclave/schema_refresh.h"
+
+#include "base/encode.h"
+#include "crypto/sha256.h"
+#include "enclave/measures.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct tg_schema_refresh {
+    tg_schema_refresh_options options;
+    tg_publisher *publisher;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of the two flags */
+    pthread_cond_t wake;
+    bool is_asked;
+    bool is_ending;
+    /* The thread's own: what the last reading said, so that the same faults are logged once and not at each interval. */
+    uint8_t last_faults[TG_SCHEMA_DIGEST_BYTES];
+};
+
+tg_result tg_schema_refresh_sha256(tg_slice bytes, uint8_t out_digest[TG_SCHEMA_DIGEST_BYTES])
+{
+    return tg_sha256(bytes, out_digest);
+}
+
+/* Logs the faults unless the last reading had the same. */
+static void log_faults(tg_schema_refresh *refresh, const tg_faults *faults)
+{
+    uint8_t digest[TG_SCHEMA_DIGEST_BYTES] = {0};
+    size_t num_kept = tg_faults_kept(faults);
+    if (num_kept > 0 &&
+        !tg_is_ok(tg_sha256(tg_slice_of(faults->faults, num_kept * sizeof *faults->faults), digest))) {
+        memset(refresh->last_faults, 0, sizeof digest);
+    }
+    if (memcmp(digest, refresh->last_faults, sizeof digest) == 0) {
+        return;
+    }
+    memcpy(refresh->last_faults, digest, sizeof digest);
+    for (size_t i = 0; i < num_kept; i++) {
+        tg_log_fault(TG_LOG_WARN, "schema", "schema_refused", &faults->faults[i]);
+    }
+    if (faults->num_faults > num_kept) {
+        tg_log(TG_LOG_WARN, "schema", "more_schemas_refused", TG_F_UINT("count", faults->num_faults - num_kept));
+    }
+}
+
+static bool is_same(const tg_schema_set *a, const tg_schema_set *b)
+{
+    return a != NULL && tg_schema_set_num_kept(a) == tg_schema_set_num_kept(b) &&
+           tg_schema_set_num_refused(a) == tg_schema_set_num_refused(b) &&
+           memcmp(tg_schema_set_digest(a), tg_schema_set_digest(b), TG_SCHEMA_DIGEST_BYTES) == 0;
+}
+
+static void log_loaded(const tg_schema_set *set, uint64_t took_ms)
+{
+    tg_buf digest;
+    tg_buf_init(&digest, 2 * TG_SCHEMA_DIGEST_BYTES);
+    if (tg_is_ok(tg_hex_append(&digest, tg_slice_of(tg_schema_set_digest(set), TG_SCHEMA_DIGEST_BYTES)))) {
+        tg_log(TG_LOG_INFO, "schema", "schemas_loaded", TG_F_UINT("schemas", tg_schema_set_num_schemas(set)),
+               TG_F_UINT("kept", tg_schema_set_num_kept(set)), TG_F_UINT("refused", tg_schema_set_num_refused(set)),
+               TG_F_SLICE("sha256", tg_buf_slice(&digest)), TG_F_UINT("duration_ms", took_ms));
+    }
+    tg_buf_done(&digest);
+}
+
+static void read_once(tg_schema_refresh *refresh)
+{
+    uint64_t begun_ms = tg_clock_monotonic_ms();
+    tg_snapshot *snapshot = tg_publisher_current(refresh->publisher);
+    const tg_schema_set *previous = tg_snapshot_schemas(snapshot);
+    const tg_schema_options options = {.previous = previous,
+                                       .allow_removal = refresh->options.allow_removal,
+                                       .sha256 = tg_schema_refresh_sha256};
+    tg_faults faults;
+    tg_schema_set *set = NULL;
+    tg_faults_init(&faults);
+    tg_result loaded = tg_schema_set_load(refresh->options.directory, &options, &faults, &set);
+    log_faults(refresh, &faults);
+    if (!tg_is_ok(loaded)) {
+        tg_log(TG_LOG_ERROR, "schema", "schemas_not_read", TG_F_STR("directory", refresh->options.directory),
+               TG_F_ERR(loaded), TG_F_BOOL("old_schemas_serve", previous != NULL));
+    } else {
+        if (!is_same(previous, set)) {
+            log_loaded(set, tg_clock_monotonic_ms() - begun_ms);
+        }
+        loaded = tg_publisher_set_schemas(refresh->publisher, set, tg_clock_unix_ms());
+    }
+    tg_measures_schema_refresh(!tg_is_ok(loaded) ? "failed" : faults.num_faults > 0 ? "faults" : "ok");
+    tg_faults_done(&faults);
+    tg_snapshot_unref(snapshot);
+}
+
+/* Waits for the interval, or to be asked; false when it is time to end. */
+static bool wait_for_next(tg_schema_refresh *refresh)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)refresh->options.interval_s;
+    pthread_mutex_lock(&refresh->lock);
+    while (!refresh->is_asked && !refresh->is_ending &&
+           pthread_cond_timedwait(&refresh->wake, &refresh->lock, &until) != ETIMEDOUT) {
+    }
+    refresh->is_asked = false;
+    bool goes_on = !refresh->is_ending;
+    pthread_mutex_unlock(&refresh->lock);
+    return goes_on;
+}
+
+static void *run_thread(void *argument)
+{
+    tg_schema_refresh *refresh = argument;
+    do {
+        read_once(refresh);
+    } while (wait_for_next(refresh));
+    return NULL;
+}
+
+static tg_result start_thread(tg_schema_refresh *refresh)
+{
+    sigset_t all, old;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&refresh->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&refresh->lock, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are the main thread's */
+    int failed = pthread_create(&refresh->thread, NULL, run_thread, refresh);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        return tg_fail_os(failed);
+    }
+    pthread_setname_np(refresh->thread, "schemas");
+    return tg_ok();
+}
+
+tg_result tg_schema_refresh_start(const tg_schema_refresh_options *options, tg_publisher *publisher,
+                                  tg_schema_refresh **out_refresh)
+{
+    tg_schema_refresh *refresh = calloc(1, sizeof *refresh);
+    if (refresh == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    refresh->options = *options;
+    refresh->publisher = publisher;
+    tg_result started = start_thread(refresh);
+    if (!tg_is_ok(started)) {
+        pthread_cond_destroy(&refresh->wake);
+        pthread_mutex_destroy(&refresh->lock);
+        free(refresh);
+        return started;
+    }
+    *out_refresh = refresh;
+    return tg_ok();
+}
+
+static void set_flag(tg_schema_refresh *refresh, bool *flag)
+{
+    pthread_mutex_lock(&refresh->lock);
+    *flag = true;
+    pthread_cond_signal(&refresh->wake);
+    pthread_mutex_unlock(&refresh->lock);
+}
+
+void tg_schema_refresh_now(tg_schema_refresh *refresh)
+{
+    set_flag(refresh, &refresh->is_asked);
+}
+
+void tg_schema_refresh_stop(tg_schema_refresh *refresh)
+{
+    if (refresh != NULL) {
+        set_flag(refresh, &refresh->is_ending);
+        pthread_join(refresh->thread, NULL);
+        pthread_cond_destroy(&refresh->wake);
+        pthread_mutex_destroy(&refresh->lock);
+        free(refresh);
+    }
+}

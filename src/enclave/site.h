@@ -1,0 +1,48 @@
+/* What one loop's HTTP server serves from: its settings, its snapshot, and who asks. The public site (field API and
+ * health, on workers) and the admin site (on the main loop) are two tables of routes over the same struct. */
+#ifndef TG_ENCLAVE_SITE_H
+#define TG_ENCLAVE_SITE_H
+
+#include "enclave/enclave_settings.h"
+#include "enclave/serving.h"
+#include "http/server.h"
+
+#include <stdatomic.h>
+
+typedef struct tg_site tg_site;
+
+typedef struct tg_route {
+    const char *path;
+    const char *label; /* of metrics and logs */
+    const char *allow; /* the methods, as the Allow header lists them */
+    unsigned methods;  /* bits of TG_METHOD_BIT */
+    bool is_for_admin; /* served on ADMIN_ADDRESS alone */
+    bool is_for_both;  /* served on both */
+    void (*head)(tg_site *site, tg_http_request *request);    /* may answer at once; NULL: nothing to decide */
+    void (*request)(tg_site *site, tg_http_request *request); /* the body is there */
+    void (*cancel)(tg_site *site, tg_http_request *request);  /* NULL: nothing is held */
+} tg_route;
+
+#define TG_METHOD_BIT(method) (1u << (method))
+#define TG_READ_METHODS       (TG_METHOD_BIT(TG_HTTP_GET) | TG_METHOD_BIT(TG_HTTP_HEAD))
+
+struct tg_site {
+    const tg_enclave_settings *settings;
+    tg_loop *loop;
+    tg_serving *serving;      /* what new requests get; the owner swaps it */
+    _Atomic bool *is_draining; /* of the process */
+    bool is_admin;
+    uint64_t log_second; /* the second in which num_logged lines of requests were written */
+    uint64_t num_logged, num_unlogged;
+};
+
+/* tg_site_handlers gives the server's handler table for this site; `context` is the site. */
+tg_http_handlers tg_site_handlers(tg_site *site);
+
+/* tg_site_refuse answers with an error of the API and counts it. code, message: literals; pointer may be empty. */
+void tg_site_refuse(tg_http_request *request, unsigned status, const char *code, const char *message, tg_slice pointer);
+
+/* tg_site_is_ready says whether requests can be answered: a key, a schema, and no end in sight. */
+bool tg_site_is_ready(const tg_site *site);
+
+#endif

@@ -1,0 +1,252 @@
+#include "enclave/worker.h"
+
+#include "enclave/measures.h"
+#include "io/listener.h"
+#include "tls/stream.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tg_worker {
+    const tg_worker_shared *shared;
+    unsigned index;
+    tg_loop *loop;
+    pthread_t thread;
+    bool is_started;
+    tg_site site;
+    tg_subscription subscription;
+    tg_http_server *server;
+    tg_listener *listeners[TG_MAX_ADDRESSES];
+    size_t num_listeners; /* made */
+    size_t num_open;      /* of these, not yet finished */
+    bool is_paused;
+    tg_task drain;
+};
+
+/* Takes the newest snapshot up. Without memory for it the old one serves on, and the next change tries again. */
+static void take_up(void *owner)
+{
+    tg_worker *worker = owner;
+    tg_serving *next = NULL;
+    tg_snapshot *snapshot = tg_publisher_current(worker->shared->publisher);
+    tg_result made = tg_serving_new(snapshot, worker->site.serving, &next);
+    tg_snapshot_unref(snapshot);
+    if (!tg_is_ok(made)) {
+        tg_log(TG_LOG_ERROR, "enclave", "snapshot_not_taken_up", TG_F_UINT("worker", worker->index), TG_F_ERR(made),
+               TG_F_STR("remedy", "raise the memory limit, or RLIMIT_MEMLOCK"));
+        return;
+    }
+    tg_serving_unref(worker->site.serving);
+    worker->site.serving = next;
+}
+
+static void pause_listeners(tg_worker *worker, bool is_paused)
+{
+    if (worker->is_paused == is_paused) {
+        return;
+    }
+    worker->is_paused = is_paused;
+    for (size_t i = 0; i < worker->num_listeners; i++) {
+        if (worker->listeners[i] != NULL && is_paused) {
+            tg_listener_pause(worker->listeners[i]);
+        } else if (worker->listeners[i] != NULL) {
+            tg_listener_resume(worker->listeners[i]);
+        }
+    }
+}
+
+static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
+{
+    tg_worker *worker = owner;
+    tg_tls_server *tls = tg_snapshot_tls(tg_serving_snapshot(worker->site.serving));
+    tg_stream *secure = NULL;
+    (void)listener;
+    if (tls == NULL) {
+        tg_stream_close(stream);
+        return;
+    }
+    tg_result done = tg_tls_accept(tls, worker->loop, stream, &secure);
+    if (tg_is_ok(done)) {
+        done = tg_http_server_adopt(worker->server, secure);
+    }
+    if (!tg_is_ok(done)) {
+        tg_measures_accept_fault(1);
+    }
+    if (tg_http_server_is_full(worker->server)) {
+        pause_listeners(worker, true);
+    }
+}
+
+static void on_room(void *context)
+{
+    tg_site *site = context;
+    pause_listeners(TG_OBJECT_OF(site, tg_worker, site), false);
+}
+
+static void on_accept_fault(tg_listener *listener, tg_result result, uint64_t num_refused, void *owner)
+{
+    const tg_worker *worker = owner;
+    char address[TG_MAX_ADDRESS_BYTES];
+    tg_measures_accept_fault(num_refused);
+    tg_log(TG_LOG_ERROR, "enclave", "accept_failed",
+           TG_F_STR("address", tg_address_format(tg_listener_address(listener), address)), TG_F_ERR(result),
+           TG_F_UINT("refused", num_refused), TG_F_UINT("worker", worker->index),
+           TG_F_STR("remedy", "raise the limit of open files, or lower MAX_CONNECTIONS"));
+}
+
+static void on_drained(void *context)
+{
+    tg_worker *worker = context;
+    worker->shared->drained(worker->shared->owner);
+}
+
+static void drain_server(tg_worker *worker)
+{
+    tg_http_server_drain(worker->server, on_drained, worker);
+}
+
+static void on_finished(tg_listener *listener, void *owner)
+{
+    tg_worker *worker = owner;
+    for (size_t i = 0; i < worker->num_listeners; i++) {
+        if (worker->listeners[i] == listener) {
+            worker->listeners[i] = NULL;
+        }
+    }
+    if (--worker->num_open == 0) {
+        drain_server(worker);
+    }
+}
+
+static const tg_listener_calls listener_calls = {
+    .accepted = on_accepted, .fault = on_accept_fault, .finished = on_finished};
+
+static void run_drain(tg_task *task)
+{
+    tg_worker *worker = TG_OBJECT_OF(task, tg_worker, drain);
+    if (worker->num_open == 0) {
+        drain_server(worker);
+        return;
+    }
+    for (size_t i = 0; i < worker->num_listeners; i++) {
+        if (worker->listeners[i] != NULL) {
+            tg_listener_finish(worker->listeners[i]);
+        }
+    }
+}
+
+void tg_worker_drain(tg_worker *worker)
+{
+    tg_loop_post(worker->loop, &worker->drain);
+}
+
+static tg_result open_server(tg_worker *worker)
+{
+    const tg_enclave_settings *settings = worker->shared->settings;
+    tg_http_limits limits;
+    tg_http_limits_default(&limits);
+    limits.body_bytes = settings->max_body_bytes;
+    limits.head_ms = (uint32_t)(settings->head_timeout_s * 1000);
+    limits.idle_ms = (uint32_t)(settings->idle_timeout_s * 1000);
+    limits.body_bytes_per_second = (uint32_t)settings->min_body_bytes_per_s;
+    uint64_t share = settings->max_connections / settings->num_workers;
+    limits.num_connections = (uint32_t)(share > 0 ? share : 1);
+    tg_http_handlers handlers = tg_site_handlers(&worker->site);
+    handlers.on_room = on_room;
+    TG_TRY(tg_http_server_new(worker->loop, &limits, &handlers, worker->shared->budget, &worker->server));
+    tg_measures_add_server(worker->server);
+    return tg_ok();
+}
+
+static tg_result open_listeners(tg_worker *worker)
+{
+    for (size_t i = 0; i < worker->shared->num_bounds; i++) {
+        TG_TRY(tg_listener_open(worker->loop, worker->shared->bounds[i], &listener_calls, worker,
+                                &worker->listeners[i]));
+        worker->num_listeners = i + 1;
+        worker->num_open++;
+    }
+    return tg_ok();
+}
+
+static tg_result set_up(tg_worker *worker)
+{
+    TG_TRY(tg_loop_new(&worker->loop));
+    worker->site.loop = worker->loop;
+    worker->subscription = (tg_subscription){.loop = worker->loop, .changed = take_up, .owner = worker};
+    TG_TRY(tg_publisher_subscribe(worker->shared->publisher, &worker->subscription));
+    tg_snapshot *snapshot = tg_publisher_current(worker->shared->publisher);
+    tg_result made = tg_serving_new(snapshot, NULL, &worker->site.serving);
+    tg_snapshot_unref(snapshot);
+    TG_TRY(made);
+    TG_TRY(open_server(worker));
+    return open_listeners(worker);
+}
+
+tg_result tg_worker_new(const tg_worker_shared *shared, unsigned index, tg_worker **out_worker)
+{
+    tg_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    worker->shared = shared;
+    worker->index = index;
+    worker->drain.run = run_drain;
+    worker->site.settings = shared->settings;
+    worker->site.is_draining = shared->is_draining;
+    tg_result made = set_up(worker);
+    if (!tg_is_ok(made)) {
+        tg_worker_free(worker);
+        return made;
+    }
+    *out_worker = worker;
+    return tg_ok();
+}
+
+static void *run_thread(void *argument)
+{
+    tg_worker *worker = argument;
+    tg_loop_run(worker->loop);
+    return NULL;
+}
+
+tg_result tg_worker_start(tg_worker *worker)
+{
+    sigset_t all, old;
+    char name[16];
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are the main thread's */
+    int failed = pthread_create(&worker->thread, NULL, run_thread, worker);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        return tg_fail_os(failed);
+    }
+    worker->is_started = true;
+    snprintf(name, sizeof name, "worker-%u", worker->index % 1000);
+    pthread_setname_np(worker->thread, name);
+    return tg_ok();
+}
+
+void tg_worker_free(tg_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    if (worker->is_started) {
+        tg_loop_stop(worker->loop);
+        pthread_join(worker->thread, NULL);
+    }
+    for (size_t i = 0; i < worker->num_listeners; i++) {
+        tg_listener_close(worker->listeners[i]);
+    }
+    if (worker->server != NULL) {
+        tg_http_server_free(worker->server);
+    }
+    tg_serving_unref(worker->site.serving);
+    if (worker->loop != NULL) {
+        tg_loop_free(worker->loop);
+    }
+    free(worker);
+}

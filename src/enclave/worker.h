@@ -1,0 +1,37 @@
+/* One thread that serves: a loop, its HTTP server, its listeners, and the snapshot that it answers from. */
+#ifndef TG_ENCLAVE_WORKER_H
+#define TG_ENCLAVE_WORKER_H
+
+#include "enclave/site.h"
+#include "io/bound.h"
+
+typedef struct tg_worker tg_worker;
+
+/* What all workers of the process share; it outlives them. */
+typedef struct tg_worker_shared {
+    const tg_enclave_settings *settings;
+    tg_publisher *publisher;
+    tg_http_budget *budget; /* of bodies in flight */
+    tg_bound *const *bounds; /* the sockets that all of them accept from */
+    size_t num_bounds;
+    _Atomic bool *is_draining;
+    void (*drained)(void *owner); /* a worker has no connection left; called on its thread */
+    void *owner;
+} tg_worker_shared;
+
+/* tg_worker_new makes a worker that serves once tg_worker_start has been called.
+ * in    index: 0 for the first, names the thread
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM, TG_ERR_LIMIT
+ * keep  ended with tg_worker_free
+ */
+TG_MUST_USE tg_result tg_worker_new(const tg_worker_shared *shared, unsigned index, tg_worker **out_worker);
+
+/* tg_worker_start begins the thread. err: TG_ERR_SYSTEM */
+TG_MUST_USE tg_result tg_worker_start(tg_worker *worker);
+
+/* tg_worker_drain takes what the kernel has queued, accepts nothing more, answers what was begun, and then reports by
+ * `drained`. Any thread, once. tg_worker_free ends whatever is left at once, joins the thread and frees. */
+void tg_worker_drain(tg_worker *worker);
+void tg_worker_free(tg_worker *worker);
+
+#endif
