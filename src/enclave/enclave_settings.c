@@ -131,7 +131,7 @@ static const tg_setting table[] = {
     {"MAX_INFLIGHT_BYTES", NUMBER(max_inflight_bytes), .unit = TG_UNIT_BYTES, .fallback = "256MiB", .min = 65536,
      .max = UINT64_C(1) << 40, .effect = "bytes of all bodies being handled; beyond it requests get 503"},
     {"MAX_FIELDS_PER_REQUEST", NUMBER(max_fields_per_request), .unit = TG_UNIT_COUNT, .fallback = "10000", .min = 1,
-     .max = 10000000, .effect = "values that one request may have sealed or opened"},
+     .max = 100000, .effect = "values that one request may have sealed or opened"},
     {"MIN_BODY_BYTES_PER_SEC", NUMBER(min_body_bytes_per_s), .unit = TG_UNIT_BYTES_PER_S, .fallback = "1024", .min = 0,
      .max = UINT64_C(1) << 30, .effect = "how fast a body must arrive; 0: no floor"},
     {"HANDSHAKE_TIMEOUT_SECS", NUMBER(handshake_timeout_s), .unit = TG_UNIT_S, .fallback = "10", .min = 1, .max = 3600,

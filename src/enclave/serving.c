@@ -44,6 +44,17 @@ static tg_result make_keys(const tg_key_ring *ring, worker_keys **out_keys)
     return tg_ok();
 }
 
+static tg_result make_serving(tg_snapshot *snapshot, worker_keys *keys, tg_serving **out_serving)
+{
+    tg_serving *serving = calloc(1, sizeof *serving);
+    if (serving == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    *serving = (tg_serving){.num_refs = 1, .snapshot = tg_snapshot_ref(snapshot), .keys = keys};
+    *out_serving = serving;
+    return tg_ok();
+}
+
 tg_result tg_serving_new(tg_snapshot *snapshot, const tg_serving *previous, tg_serving **out_serving)
 {
     const tg_key_ring *ring = tg_snapshot_ring(snapshot);
@@ -54,14 +65,16 @@ tg_result tg_serving_new(tg_snapshot *snapshot, const tg_serving *previous, tg_s
     } else if (ring != NULL) {
         TG_TRY(make_keys(ring, &keys));
     }
-    tg_serving *serving = calloc(1, sizeof *serving);
-    if (serving == NULL) {
+    tg_result made = make_serving(snapshot, keys, out_serving);
+    if (!tg_is_ok(made)) {
         unref_keys(keys);
-        return tg_fail(TG_ERR_MEMORY);
     }
-    *serving = (tg_serving){.num_refs = 1, .snapshot = tg_snapshot_ref(snapshot), .keys = keys};
-    *out_serving = serving;
-    return tg_ok();
+    return made;
+}
+
+tg_result tg_serving_new_without_keys(tg_snapshot *snapshot, tg_serving **out_serving)
+{
+    return make_serving(snapshot, NULL, out_serving);
 }
 
 tg_serving *tg_serving_ref(tg_serving *serving)

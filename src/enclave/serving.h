@@ -15,11 +15,13 @@ typedef struct tg_serving tg_serving;
  * keep  takes a reference of its own to the snapshot; reference-counted, for one thread
  */
 TG_MUST_USE tg_result tg_serving_new(tg_snapshot *snapshot, const tg_serving *previous, tg_serving **out_serving);
+/* tg_serving_new_without_keys readies a snapshot for a thread that seals nothing; errors and ownership as above. */
+TG_MUST_USE tg_result tg_serving_new_without_keys(tg_snapshot *snapshot, tg_serving **out_serving);
 tg_serving *tg_serving_ref(tg_serving *serving);
 void tg_serving_unref(tg_serving *serving);
 
 const tg_snapshot *tg_serving_snapshot(const tg_serving *serving);
-/* tg_serving_keys is NULL while no data key is there. */
+/* tg_serving_keys is NULL while no data key is there, and in one made without keys. */
 tg_field_keys *tg_serving_keys(const tg_serving *serving);
 
 #endif

@@ -9,7 +9,7 @@ struct tg_snapshot {
     tg_schema_set *schemas;
     uint64_t schemas_unix_ms;
     tg_key_ring *ring;
-    tg_tls_server *tls;
+    tg_tls_context *tls;
 };
 
 struct tg_publisher {
@@ -29,7 +29,7 @@ tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot)
     return snapshot->ring;
 }
 
-tg_tls_server *tg_snapshot_tls(const tg_snapshot *snapshot)
+tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot)
 {
     return snapshot->tls;
 }
@@ -60,7 +60,7 @@ void tg_snapshot_unref(tg_snapshot *snapshot)
     if (snapshot != NULL && atomic_fetch_sub_explicit(&snapshot->num_refs, 1, memory_order_acq_rel) == 1) {
         tg_schema_set_unref(snapshot->schemas);
         tg_key_ring_unref(snapshot->ring);
-        tg_tls_server_unref(snapshot->tls);
+        tg_tls_context_unref(snapshot->tls);
         free(snapshot);
     }
 }
@@ -76,7 +76,7 @@ static tg_snapshot *copy_of(const tg_snapshot *old)
     copy->schemas = old->schemas != NULL ? tg_schema_set_ref(old->schemas) : NULL;
     copy->schemas_unix_ms = old->schemas_unix_ms;
     copy->ring = old->ring != NULL ? tg_key_ring_ref(old->ring) : NULL;
-    copy->tls = old->tls != NULL ? tg_tls_server_ref(old->tls) : NULL;
+    copy->tls = old->tls != NULL ? tg_tls_context_ref(old->tls) : NULL;
     return copy;
 }
 
@@ -178,14 +178,14 @@ tg_result tg_publisher_set_ring(tg_publisher *publisher, tg_key_ring *ring)
     return tg_ok();
 }
 
-tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_server *tls)
+tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_context *tls)
 {
     tg_snapshot *next = begin_change(publisher);
     if (next == NULL) {
-        tg_tls_server_unref(tls);
+        tg_tls_context_unref(tls);
         return tg_fail(TG_ERR_MEMORY);
     }
-    tg_tls_server_unref(next->tls);
+    tg_tls_context_unref(next->tls);
     next->tls = tls;
     end_change(publisher, next);
     return tg_ok();

@@ -16,7 +16,7 @@ enum { TG_MAX_SUBSCRIBERS = 257 };
 /* Any part may be NULL: it has not come yet. They live as long as the snapshot. */
 tg_schema_set *tg_snapshot_schemas(const tg_snapshot *snapshot);
 tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot);
-tg_tls_server *tg_snapshot_tls(const tg_snapshot *snapshot);
+tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot);
 /* When the schemas were last read with success, 0 before. */
 uint64_t tg_snapshot_schemas_unix_ms(const tg_snapshot *snapshot);
 /* tg_snapshot_num_schemas is how many can be asked for, 0 before the first set. */
@@ -55,6 +55,6 @@ tg_snapshot *tg_publisher_current(tg_publisher *publisher);
  */
 TG_MUST_USE tg_result tg_publisher_set_schemas(tg_publisher *publisher, tg_schema_set *schemas, uint64_t unix_ms);
 TG_MUST_USE tg_result tg_publisher_set_ring(tg_publisher *publisher, tg_key_ring *ring);
-TG_MUST_USE tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_server *tls);
+TG_MUST_USE tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_context *tls);
 
 #endif

@@ -60,7 +60,7 @@ static void pause_listeners(tg_worker *worker, bool is_paused)
 static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
 {
     tg_worker *worker = owner;
-    tg_tls_server *tls = tg_snapshot_tls(tg_serving_snapshot(worker->site.serving));
+    tg_tls_context *tls = tg_snapshot_tls(tg_serving_snapshot(worker->site.serving));
     tg_stream *secure = NULL;
     (void)listener;
     if (tls == NULL) {

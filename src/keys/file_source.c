@@ -2,11 +2,10 @@
 
 #include "base/encode.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { BASE64_LEN = 44, MAX_FILE_BYTES = BASE64_LEN + 2 };
 
@@ -16,24 +15,6 @@ static tg_result refuse(tg_detail *detail, const char *path, tg_result why, cons
     tg_detail_set_reason(detail, "%s", reason);
     tg_detail_set_remedy(detail, "%s", remedy);
     return why;
-}
-
-/* Fills `bytes` with the file's first bytes; *out_len is one over the maximum where the file is longer. */
-static tg_result read_start(int fd, uint8_t bytes[MAX_FILE_BYTES + 1], size_t *out_len)
-{
-    size_t len = 0;
-    while (len <= MAX_FILE_BYTES) {
-        ssize_t got = read(fd, bytes + len, MAX_FILE_BYTES + 1 - len);
-        if (got == 0) {
-            break;
-        }
-        if (got < 0 && errno != EINTR) {
-            return tg_fail_os(errno);
-        }
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *out_len = len;
-    return tg_ok();
 }
 
 static tg_result decode(tg_slice content, uint8_t key[TG_DEK_BYTES])
@@ -69,32 +50,29 @@ static tg_result ring_of(tg_slice content, tg_key_ring **out_ring, tg_detail *de
 
 tg_result tg_key_file_read(const char *path, tg_key_ring **out_ring, tg_detail *out_detail)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        tg_result why = errno == ENOENT ? tg_fail(TG_ERR_NOT_FOUND) : tg_fail_os(errno);
-        return refuse(out_detail, path, why, why.code == TG_ERR_NOT_FOUND ? "no such file" : "cannot be opened",
-                      "make one with `teegate dek generate --out FILE`");
-    }
+    static const char remedy[] = "make one with `teegate dek generate --out FILE`";
     struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
+    if (stat(path, &info) != 0) {
+        tg_result why = errno == ENOENT ? tg_fail(TG_ERR_NOT_FOUND) : tg_fail_os(errno);
+        return refuse(out_detail, path, why, errno == ENOENT ? "no such file" : "cannot be opened", remedy);
+    }
+    if (!S_ISREG(info.st_mode)) {
         return refuse(out_detail, path, tg_fail(TG_ERR_UNSUPPORTED), "not a regular file", "name a file of 32 bytes");
     }
-    uint8_t bytes[MAX_FILE_BYTES + 1];
-    size_t len = 0;
-    tg_result done = read_start(fd, bytes, &len);
-    close(fd);
+    tg_buf content;
+    tg_buf_init_wiped(&content, MAX_FILE_BYTES);
+    tg_result done = tg_file_read(path, &content);
     if (tg_is_ok(done)) {
-        done = ring_of(tg_slice_of(bytes, len), out_ring, out_detail);
+        done = ring_of(tg_buf_slice(&content), out_ring, out_detail);
     }
-    tg_wipe(bytes, sizeof bytes);
-    if (done.code == TG_ERR_SYNTAX) {
-        return refuse(out_detail, path, done, "holds neither 32 bytes nor the base64 of 32 bytes",
-                      "make one with `teegate dek generate --out FILE`");
+    tg_buf_done(&content);
+    if (done.code == TG_ERR_SYNTAX || done.code == TG_ERR_LIMIT) {
+        return refuse(out_detail, path, tg_fail(TG_ERR_SYNTAX), "holds neither 32 bytes nor the base64 of 32 bytes",
+                      remedy);
     }
     if (!tg_is_ok(done)) {
-        return refuse(out_detail, path, done, "the key cannot be read into locked memory",
-                      "raise RLIMIT_MEMLOCK (ulimit -l)");
+        return refuse(out_detail, path, done, "cannot be read into locked memory",
+                      "let this user read it, and raise RLIMIT_MEMLOCK (ulimit -l)");
     }
     return done;
 }

@@ -1,0 +1,324 @@
+#include "enclave/enclave.h"
+
+#include "crypto/init.h"
+#include "enclave/admin.h"
+#include "enclave/data_key.h"
+#include "enclave/identity.h"
+#include "enclave/measures.h"
+#include "enclave/schema_refresh.h"
+#include "enclave/worker.h"
+#include "sys/harden.h"
+#include "telemetry/process.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+/* The admin listener's thread has no cipher handles of its own but counts as one that might. */
+enum { NUM_OWN_THREADS = 1 };
+
+typedef struct enclave {
+    const tg_enclave_settings *settings;
+    tg_loop *loop; /* of the main thread: signals, the admin site */
+    tg_publisher *publisher;
+    tg_schema_refresh *refresh;
+    tg_admin *admin;
+    tg_http_budget budget;
+    _Atomic bool is_draining;
+    tg_bound *bounds[TG_MAX_ADDRESSES];
+    size_t num_bounds;
+    tg_worker_shared shared;
+    tg_worker **workers;
+    size_t num_workers;
+    _Atomic size_t num_undrained; /* workers */
+    tg_task all_drained;
+    tg_deadline drain_deadline;
+    tg_subscription readiness;
+    bool was_ready;
+} enclave;
+
+static void log_faults(tg_log_level level, const tg_faults *faults)
+{
+    for (size_t i = 0; i < tg_faults_kept(faults); i++) {
+        tg_log_fault(level, "enclave", "fault", &faults->faults[i]);
+    }
+}
+
+/* Says once when requests can be answered, and when they no longer can. */
+static void on_snapshot(void *owner)
+{
+    enclave *self = owner;
+    tg_snapshot *snapshot = tg_publisher_current(self->publisher);
+    bool is_ready = tg_snapshot_is_ready(snapshot);
+    if (is_ready != self->was_ready) {
+        tg_log(is_ready ? TG_LOG_INFO : TG_LOG_WARN, "enclave", is_ready ? "ready" : "degraded",
+               TG_F_UINT("schemas", tg_snapshot_num_schemas(snapshot)),
+               TG_F_BOOL("dek_ready", tg_snapshot_ring(snapshot) != NULL));
+        self->was_ready = is_ready;
+    }
+    tg_snapshot_unref(snapshot);
+}
+
+static void stop_main(tg_task *task)
+{
+    enclave *self = TG_OBJECT_OF(task, enclave, all_drained);
+    tg_loop_stop(self->loop);
+}
+
+static void on_worker_drained(void *owner)
+{
+    enclave *self = owner;
+    if (atomic_fetch_sub(&self->num_undrained, 1) == 1) {
+        tg_loop_post(self->loop, &self->all_drained);
+    }
+}
+
+static void on_drain_deadline(tg_deadline *deadline)
+{
+    enclave *self = TG_OBJECT_OF(deadline, enclave, drain_deadline);
+    tg_log(TG_LOG_WARN, "enclave", "drain_incomplete", TG_F_UINT("workers", atomic_load(&self->num_undrained)),
+           TG_F_STR("remedy", "raise DRAIN_TIMEOUT_SECS"));
+    tg_loop_stop(self->loop);
+}
+
+static void on_term(int signal_number, void *owner)
+{
+    enclave *self = owner;
+    if (atomic_exchange(&self->is_draining, true)) {
+        tg_loop_stop(self->loop); /* asked twice: at once */
+        return;
+    }
+    tg_log(TG_LOG_INFO, "enclave", "draining", TG_F_INT("signal", signal_number),
+           TG_F_UINT("timeout_s", self->settings->drain_timeout_s));
+    tg_deadline_arm_in(self->loop, &self->drain_deadline, self->settings->drain_timeout_s * 1000 + 1);
+    for (size_t i = 0; i < self->num_workers; i++) {
+        tg_worker_drain(self->workers[i]);
+    }
+}
+
+static tg_result set_identity(enclave *self, tg_faults *faults)
+{
+    tg_tls_context *tls = NULL;
+    TG_TRY(tg_enclave_identity_load(self->settings, faults, &tls));
+    return tg_publisher_set_tls(self->publisher, tls);
+}
+
+static void on_hup(int signal_number, void *owner)
+{
+    enclave *self = owner;
+    tg_faults faults;
+    (void)signal_number;
+    tg_faults_init(&faults);
+    if (self->settings->tls_cert_path != NULL && !tg_is_ok(set_identity(self, &faults))) {
+        log_faults(TG_LOG_ERROR, &faults);
+        tg_log(TG_LOG_WARN, "enclave", "certificate_kept");
+    }
+    tg_faults_done(&faults);
+    tg_schema_refresh_now(self->refresh);
+    tg_log(TG_LOG_INFO, "enclave", "reload");
+}
+
+static tg_result watch_signals(enclave *self)
+{
+    TG_TRY(tg_loop_on_signal(self->loop, SIGTERM, on_term, self));
+    TG_TRY(tg_loop_on_signal(self->loop, SIGINT, on_term, self));
+    return tg_loop_on_signal(self->loop, SIGHUP, on_hup, self);
+}
+
+/* Opens every address, and reports all that cannot be. */
+static tg_result open_bounds(enclave *self, tg_faults *faults)
+{
+    const tg_setting_list *list = &self->settings->listen_addresses;
+    const tg_bind_options options = {.is_port_reused = self->settings->num_workers > 1};
+    tg_result opened = tg_ok();
+    for (size_t i = 0; i < list->num_items; i++) {
+        tg_address address;
+        tg_detail detail = {0};
+        tg_result one = i < TG_MAX_ADDRESSES ? tg_address_parse(tg_slice_str(list->items[i]), &address, &detail)
+                                             : tg_fail(TG_ERR_LIMIT);
+        if (tg_is_ok(one)) {
+            one = tg_bound_open(&address, &options, &self->bounds[self->num_bounds], &detail);
+        }
+        if (tg_is_ok(one)) {
+            self->num_bounds++;
+        } else {
+            *tg_faults_add(faults) = detail;
+            opened = one;
+        }
+    }
+    return opened;
+}
+
+static void close_bounds(enclave *self)
+{
+    for (size_t i = 0; i < self->num_bounds; i++) {
+        tg_bound_close(self->bounds[i]);
+    }
+    self->num_bounds = 0;
+}
+
+static tg_result set_keys(enclave *self, tg_faults *faults)
+{
+    tg_key_ring *ring = NULL;
+    TG_TRY(tg_enclave_data_key(self->settings, faults, &ring));
+    if (ring == NULL) {
+        tg_log(TG_LOG_WARN, "keys", "no_data_key",
+               TG_F_STR("remedy", "set a source of data keys; until then requests are answered 503"));
+        return tg_ok();
+    }
+    return tg_publisher_set_ring(self->publisher, ring);
+}
+
+static void warn_of_open_doors(const tg_enclave_settings *settings)
+{
+    if (settings->encrypt_allowed_clients.num_items == 0) {
+        tg_log(TG_LOG_WARN, "enclave", "encrypt_is_open",
+               TG_F_STR("reason", "anybody may call /encrypt, and so tabulate the tokens of small domains"),
+               TG_F_STR("remedy", "set ENCRYPT_ALLOWED_CLIENTS"));
+    }
+    if (settings->decrypt_allowed_clients.num_items == 0) {
+        tg_log(TG_LOG_INFO, "enclave", "decrypt_is_closed",
+               TG_F_STR("reason", "nobody may call /decrypt: DECRYPT_ALLOWED_CLIENTS is not set"));
+    }
+}
+
+static tg_result start_workers(enclave *self)
+{
+    size_t num_workers = (size_t)self->settings->num_workers;
+    self->shared = (tg_worker_shared){.settings = self->settings,
+                                      .publisher = self->publisher,
+                                      .budget = &self->budget,
+                                      .bounds = self->bounds,
+                                      .num_bounds = self->num_bounds,
+                                      .is_draining = &self->is_draining,
+                                      .drained = on_worker_drained,
+                                      .owner = self};
+    self->workers = calloc(num_workers, sizeof(tg_worker *));
+    if (self->workers == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    atomic_store(&self->num_undrained, num_workers);
+    for (size_t i = 0; i < num_workers; i++) {
+        TG_TRY(tg_worker_new(&self->shared, (unsigned)i, &self->workers[i]));
+        self->num_workers = i + 1;
+    }
+    for (size_t i = 0; i < num_workers; i++) {
+        TG_TRY(tg_worker_start(self->workers[i]));
+    }
+    return tg_ok();
+}
+
+static void log_listening(const enclave *self)
+{
+    for (size_t i = 0; i < self->num_bounds; i++) {
+        char address[TG_MAX_ADDRESS_BYTES];
+        tg_log(TG_LOG_INFO, "enclave", "listening",
+               TG_F_STR("address", tg_address_format(tg_bound_address(self->bounds[i]), address)),
+               TG_F_UINT("workers", self->num_workers));
+    }
+}
+
+/* Everything up to serving. What is wrong in the configuration is in faults; the rest is the machine's. */
+static tg_result start(enclave *self, tg_faults *faults)
+{
+    const tg_enclave_settings *settings = self->settings;
+    TG_TRY(tg_crypto_init((size_t)settings->num_workers + NUM_OWN_THREADS));
+    TG_TRY(tg_loop_new(&self->loop));
+    TG_TRY(tg_publisher_new(&self->publisher));
+    TG_TRY(tg_process_metrics_start("teegate-enclave"));
+    TG_TRY(tg_measures_start(self->publisher));
+    TG_TRY(watch_signals(self));
+    self->readiness = (tg_subscription){.loop = self->loop, .changed = on_snapshot, .owner = self};
+    TG_TRY(tg_publisher_subscribe(self->publisher, &self->readiness));
+    tg_result identity = set_identity(self, faults);
+    tg_result keys = set_keys(self, faults);
+    tg_result bounds = open_bounds(self, faults);
+    TG_TRY(identity);
+    TG_TRY(keys);
+    TG_TRY(bounds);
+    warn_of_open_doors(settings);
+    if (settings->admin_address != NULL) {
+        TG_TRY(tg_admin_open(settings, self->loop, self->publisher, &self->is_draining, &self->admin, faults));
+    }
+    TG_TRY(start_workers(self));
+    log_listening(self);
+    const tg_schema_refresh_options refresh = {.directory = settings->schema_dir,
+                                               .interval_s = settings->schema_refresh_interval_s,
+                                               .allow_removal = settings->schema_allow_removal};
+    return tg_schema_refresh_start(&refresh, self->publisher, &self->refresh);
+}
+
+static void end(enclave *self)
+{
+    tg_schema_refresh_stop(self->refresh);
+    tg_measures_stop();
+    for (size_t i = 0; i < self->num_workers; i++) {
+        tg_worker_free(self->workers[i]);
+    }
+    free(self->workers);
+    tg_admin_close(self->admin);
+    close_bounds(self);
+    if (self->loop != NULL) {
+        tg_deadline_disarm(&self->drain_deadline);
+        tg_loop_free(self->loop);
+    }
+    tg_publisher_free(self->publisher);
+}
+
+int tg_enclave_run(const tg_enclave_settings *settings)
+{
+    enclave self = {.settings = settings};
+    tg_faults faults;
+    int status = TG_EXIT_IN_ORDER;
+    self.all_drained.run = stop_main;
+    self.drain_deadline.run = on_drain_deadline;
+    tg_http_budget_init(&self.budget, (size_t)settings->max_inflight_bytes);
+    tg_faults_init(&faults);
+    tg_result started = start(&self, &faults);
+    if (tg_is_ok(started)) {
+        tg_loop_run(self.loop);
+        tg_log(TG_LOG_INFO, "enclave", "ended", TG_F_UINT("undrained_workers", atomic_load(&self.num_undrained)));
+    } else {
+        log_faults(TG_LOG_ERROR, &faults);
+        tg_log(TG_LOG_ERROR, "enclave", "cannot_start", TG_F_ERR(started));
+        status = faults.num_faults > 0 ? TG_EXIT_CONFIGURATION : TG_EXIT_MACHINE;
+    }
+    tg_faults_done(&faults);
+    end(&self);
+    return status;
+}
+
+static tg_result check_schemas(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    const tg_schema_options options = {.sha256 = tg_schema_refresh_sha256};
+    tg_schema_set *set = NULL;
+    tg_result loaded = tg_schema_set_load(settings->schema_dir, &options, faults, &set);
+    if (tg_is_ok(loaded) && tg_schema_set_num_schemas(set) == 0 && faults->num_faults == 0) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SCHEMA_DIR", faults);
+        tg_detail_set_reason(fault, "no OpenAPI file is there");
+        tg_detail_set_remedy(fault, "put .yaml or .json files with an `openapi` member into the folder");
+    }
+    tg_schema_set_unref(set);
+    return loaded.code == TG_ERR_MEMORY ? loaded : tg_ok();
+}
+
+tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    enclave self = {.settings = settings};
+    tg_tls_context *tls = NULL;
+    tg_key_ring *ring = NULL;
+    TG_TRY(tg_crypto_init(1));
+    size_t num_before = faults->num_faults;
+    tg_result identity = tg_enclave_identity_load(settings, faults, &tls);
+    tg_result keys = tg_enclave_data_key(settings, faults, &ring);
+    tg_result bounds = open_bounds(&self, faults);
+    close_bounds(&self);
+    tg_tls_context_unref(tls);
+    tg_key_ring_unref(ring);
+    TG_TRY(check_schemas(settings, faults));
+    if (faults->num_faults > num_before) {
+        return tg_ok();
+    }
+    TG_TRY(identity);
+    TG_TRY(keys);
+    return bounds;
+}
