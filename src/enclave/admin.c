@@ -85,7 +85,8 @@ tg_result tg_admin_open(const tg_enclave_settings *settings, tg_loop *loop, tg_p
     *out_admin = admin; /* closed by the caller also where the rest fails: the publisher knows it by now */
     TG_TRY(set_up(admin, faults));
     char text[TG_MAX_ADDRESS_BYTES];
-    tg_log(TG_LOG_INFO, "admin", "listening", TG_F_STR("address", tg_address_format(tg_bound_address(admin->bound), text)));
+    tg_log(TG_LOG_INFO, "admin", "listening",
+           TG_F_STR("address", tg_address_format(tg_bound_address(admin->bound), text)));
     return tg_ok();
 }
 

@@ -6,15 +6,13 @@
 #include "crypto/siv.h"
 #include "telemetry/prometheus.h"
 
-static const tg_http_header json_headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
-                                              TG_HTTP_HEADER("Cache-Control", "no-store")};
-
 /* Answers with what was composed, or says that it could not be. */
-static void answer(tg_http_request *request, tg_result composed, const tg_http_header *headers, size_t num_headers,
-                   tg_buf *body)
+static void answer(tg_http_request *request, tg_result composed, tg_slice media_type, tg_buf *body)
 {
+    const tg_http_header headers[] = {{TG_LIT("Content-Type"), media_type},
+                                      TG_HTTP_HEADER("Cache-Control", "no-store")};
     if (tg_is_ok(composed)) {
-        tg_http_respond(request, 200, headers, num_headers, body);
+        tg_http_respond(request, 200, headers, TG_COUNT(headers), body);
     } else {
         tg_site_refuse(request, 503, NULL, "there is no memory for this answer", (tg_slice){NULL, 0});
     }
@@ -22,10 +20,9 @@ static void answer(tg_http_request *request, tg_result composed, const tg_http_h
 
 void tg_admin_api_metrics(tg_site *site, tg_http_request *request)
 {
-    static const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", TG_PROMETHEUS_CONTENT_TYPE)};
     (void)site;
     tg_buf *body = tg_http_answer_buf(request);
-    answer(request, tg_prometheus_append(body), headers, TG_COUNT(headers), body);
+    answer(request, tg_prometheus_append(body), TG_LIT(TG_PROMETHEUS_CONTENT_TYPE), body);
 }
 
 static tg_result compose_version(tg_buf *body)
@@ -35,7 +32,8 @@ static tg_result compose_version(tg_buf *body)
 #else
     const char *build = "production";
 #endif
-    return tg_buf_printf(body, "{\"program\":\"teegate-enclave\",\"version\":\"%s\",\"build\":\"%s\",\"cipher\":\"%s\"}\n",
+    return tg_buf_printf(body,
+                         "{\"program\":\"teegate-enclave\",\"version\":\"%s\",\"build\":\"%s\",\"cipher\":\"%s\"}\n",
                          TG_VERSION, build, tg_siv_chosen()->name);
 }
 
@@ -43,7 +41,7 @@ void tg_admin_api_version(tg_site *site, tg_http_request *request)
 {
     (void)site;
     tg_buf *body = tg_http_answer_buf(request);
-    answer(request, compose_version(body), json_headers, TG_COUNT(json_headers), body);
+    answer(request, compose_version(body), TG_LIT("application/json"), body);
 }
 
 static tg_result append_key(tg_buf *body, const tg_ring_entry *entry)
@@ -95,5 +93,5 @@ static tg_result compose_status(const tg_site *site, tg_buf *body)
 void tg_admin_api_status(tg_site *site, tg_http_request *request)
 {
     tg_buf *body = tg_http_answer_buf(request);
-    answer(request, compose_status(site, body), json_headers, TG_COUNT(json_headers), body);
+    answer(request, compose_status(site, body), TG_LIT("application/json"), body);
 }

@@ -91,17 +91,18 @@ tg_result tg_enclave_help_append(tg_buf *buf)
     TG_TRY(tg_buf_append_str(
         buf, "  --local-mode           serve on this machine: loopback address, development data key\n"));
 #endif
-    TG_TRY(tg_buf_append_str(buf, "  --version              show the version, and end\n"
-                                  "  -h, --help             show this, and end\n"
-                                  "\n"
-                                  "Signals: TERM and INT answer what was begun, then end; HUP reads schemas and\n"
-                                  "certificates again.\n"
-                                  "\n"
-                                  "Exit status: 0 in order; 1 settings or files at fault; 2 wrong usage; 3 the machine\n"
-                                  "refuses what is needed (addresses, memory, threads).\n"
-                                  "\n"
-                                  "Settings, as members of the file or as environment variables, which win. (M): measured,\n"
-                                  "decides trust, belongs in the image.\n"
-                                  "\n"));
+    TG_TRY(tg_buf_append_str(buf,
+                             "  --version              show the version, and end\n"
+                             "  -h, --help             show this, and end\n"
+                             "\n"
+                             "Signals: TERM and INT answer what was begun, then end; HUP reads schemas and\n"
+                             "certificates again.\n"
+                             "\n"
+                             "Exit status: 0 in order; 1 settings or files at fault; 2 wrong usage; 3 the machine\n"
+                             "refuses what is needed (addresses, memory, threads).\n"
+                             "\n"
+                             "Settings, as members of the file or as environment variables, which win. (M): measured,\n"
+                             "decides trust, belongs in the image.\n"
+                             "\n"));
     return tg_settings_append_help(table, num_settings, buf);
 }

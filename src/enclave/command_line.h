@@ -23,8 +23,8 @@ typedef struct tg_enclave_command {
  * err   TG_ERR_SYNTAX with detail: an unknown option, a missing or surplus value; TG_ERR_UNSUPPORTED: --local-mode in a
  *       production build
  */
-TG_MUST_USE tg_result tg_enclave_command_parse(int argc, char *const *argv,
-                                                          tg_enclave_command *out_command, tg_detail *detail);
+TG_MUST_USE tg_result tg_enclave_command_parse(int argc, char *const *argv, tg_enclave_command *out_command,
+                                               tg_detail *detail);
 
 /* tg_enclave_help_append writes the help: options, then every setting. err: those of tg_buf_append */
 TG_MUST_USE tg_result tg_enclave_help_append(tg_buf *buf);

@@ -20,6 +20,7 @@ typedef struct enclave {
     const tg_enclave_settings *settings;
     tg_loop *loop; /* of the main thread: signals, the admin site */
     tg_publisher *publisher;
+    tg_tls_tickets *tickets;
     tg_schema_refresh *refresh;
     tg_admin *admin;
     tg_http_budget budget;
@@ -98,7 +99,7 @@ static void on_term(int signal_number, void *owner)
 static tg_result set_identity(enclave *self, tg_faults *faults)
 {
     tg_tls_context *tls = NULL;
-    TG_TRY(tg_enclave_identity_load(self->settings, faults, &tls));
+    TG_TRY(tg_enclave_identity_load(self->settings, self->tickets, faults, &tls));
     return tg_publisher_set_tls(self->publisher, tls);
 }
 
@@ -224,6 +225,7 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(tg_crypto_init((size_t)settings->num_workers + NUM_OWN_THREADS));
     TG_TRY(tg_loop_new(&self->loop));
     TG_TRY(tg_publisher_new(&self->publisher));
+    TG_TRY(tg_tls_tickets_new(TG_TICKET_PERIOD_MS, &self->tickets));
     TG_TRY(tg_process_metrics_start("teegate-enclave"));
     TG_TRY(tg_measures_start(self->publisher));
     TG_TRY(watch_signals(self));
@@ -262,6 +264,7 @@ static void end(enclave *self)
         tg_loop_free(self->loop);
     }
     tg_publisher_free(self->publisher);
+    tg_tls_tickets_unref(self->tickets);
 }
 
 int tg_enclave_run(const tg_enclave_settings *settings)
@@ -308,7 +311,7 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     tg_key_ring *ring = NULL;
     TG_TRY(tg_crypto_init(1));
     size_t num_before = faults->num_faults;
-    tg_result identity = tg_enclave_identity_load(settings, faults, &tls);
+    tg_result identity = tg_enclave_identity_load(settings, NULL, faults, &tls);
     tg_result keys = tg_enclave_data_key(settings, faults, &ring);
     tg_result bounds = open_bounds(&self, faults);
     close_bounds(&self);

@@ -55,8 +55,8 @@ static bool check_media_type(tg_http_request *request)
 /* /encrypt is open unless a list is set; /decrypt is closed unless one is. */
 static bool check_client(tg_site *site, tg_http_request *request)
 {
-    const tg_setting_list *allowed = is_encrypt(request) ? &site->settings->encrypt_allowed_clients
-                                                         : &site->settings->decrypt_allowed_clients;
+    const tg_setting_list *allowed =
+        is_encrypt(request) ? &site->settings->encrypt_allowed_clients : &site->settings->decrypt_allowed_clients;
     if (is_encrypt(request) && allowed->num_items == 0) {
         return true;
     }
@@ -149,8 +149,8 @@ static void refuse(field_work *work, const tg_fault *fault)
 
 static void answer(field_work *work, tg_buf *body)
 {
-    static const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
-                                             TG_HTTP_HEADER("Cache-Control", "no-store")};
+    const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
+                                      TG_HTTP_HEADER("Cache-Control", "no-store")};
     tg_http_request *request = work->request;
     tg_rewrite_counts counts = tg_rewrite_get_counts(work->rewrite);
     tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), counts.num_fields, counts.num_old_key);

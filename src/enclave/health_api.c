@@ -4,8 +4,8 @@
 
 static void answer(tg_http_request *request, bool is_good, const char *json)
 {
-    static const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
-                                             TG_HTTP_HEADER("Cache-Control", "no-store")};
+    const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
+                                      TG_HTTP_HEADER("Cache-Control", "no-store")};
     tg_http_respond_text(request, is_good ? 200 : 503, headers, TG_COUNT(headers), tg_slice_str(json));
 }
 

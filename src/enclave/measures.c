@@ -62,15 +62,12 @@ static tg_metric_family schemas = {.name = "teegate_schemas",
                                    .help = "Schemas in force (loaded), older than their file (kept), refused files.",
                                    .kind = TG_METRIC_GAUGE,
                                    .labels = {"state"}};
-static tg_metric_family is_ready = {.name = "teegate_ready",
-                                    .help = "1 while requests can be answered.",
-                                    .kind = TG_METRIC_GAUGE};
-static tg_metric_family connections = {.name = "teegate_http_connections",
-                                       .help = "Connections open now.",
-                                       .kind = TG_METRIC_GAUGE};
-static tg_metric_family accepted = {.name = "teegate_http_connections_accepted",
-                                    .help = "Connections taken since the start.",
-                                    .kind = TG_METRIC_GAUGE};
+static tg_metric_family is_ready = {
+    .name = "teegate_ready", .help = "1 while requests can be answered.", .kind = TG_METRIC_GAUGE};
+static tg_metric_family connections = {
+    .name = "teegate_http_connections", .help = "Connections open now.", .kind = TG_METRIC_GAUGE};
+static tg_metric_family accepted = {
+    .name = "teegate_http_connections_accepted", .help = "Connections taken since the start.", .kind = TG_METRIC_GAUGE};
 
 /* The servers of the workers, for the gauges of connections. */
 static struct {

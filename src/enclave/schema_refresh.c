@@ -20,7 +20,8 @@ struct tg_schema_refresh {
     pthread_cond_t wake;
     bool is_asked;
     bool is_ending;
-    /* The thread's own: what the last reading said, so that the same faults are logged once and not at each interval. */
+    /* The thread's own: what the last reading said, so that the same faults are logged once and not at each interval.
+     */
     uint8_t last_faults[TG_SCHEMA_DIGEST_BYTES];
 };
 
@@ -34,8 +35,7 @@ static void log_faults(tg_schema_refresh *refresh, const tg_faults *faults)
 {
     uint8_t digest[TG_SCHEMA_DIGEST_BYTES] = {0};
     size_t num_kept = tg_faults_kept(faults);
-    if (num_kept > 0 &&
-        !tg_is_ok(tg_sha256(tg_slice_of(faults->faults, num_kept * sizeof *faults->faults), digest))) {
+    if (num_kept > 0 && !tg_is_ok(tg_sha256(tg_slice_of(faults->faults, num_kept * sizeof *faults->faults), digest))) {
         memset(refresh->last_faults, 0, sizeof digest);
     }
     if (memcmp(digest, refresh->last_faults, sizeof digest) == 0) {
@@ -74,9 +74,8 @@ static void read_once(tg_schema_refresh *refresh)
     uint64_t begun_ms = tg_clock_monotonic_ms();
     tg_snapshot *snapshot = tg_publisher_current(refresh->publisher);
     const tg_schema_set *previous = tg_snapshot_schemas(snapshot);
-    const tg_schema_options options = {.previous = previous,
-                                       .allow_removal = refresh->options.allow_removal,
-                                       .sha256 = tg_schema_refresh_sha256};
+    const tg_schema_options options = {
+        .previous = previous, .allow_removal = refresh->options.allow_removal, .sha256 = tg_schema_refresh_sha256};
     tg_faults faults;
     tg_schema_set *set = NULL;
     tg_faults_init(&faults);

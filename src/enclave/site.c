@@ -111,7 +111,7 @@ static bool may_log(tg_site *site, uint64_t *out_num_unlogged)
 
 static void on_end(const tg_http_record *record, void *context)
 {
-    static const char *const methods[TG_HTTP_NUM_METHODS] = {"other", "GET",     "HEAD",    "POST",  "PUT",
+    static const char *const methods[TG_HTTP_NUM_METHODS] = {"other",  "GET",     "HEAD",    "POST",  "PUT",
                                                              "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     tg_site *site = context;
     const tg_http_request *request = record->request;

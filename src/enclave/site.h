@@ -13,11 +13,11 @@ typedef struct tg_site tg_site;
 
 typedef struct tg_route {
     const char *path;
-    const char *label; /* of metrics and logs */
-    const char *allow; /* the methods, as the Allow header lists them */
-    unsigned methods;  /* bits of TG_METHOD_BIT */
-    bool is_for_admin; /* served on ADMIN_ADDRESS alone */
-    bool is_for_both;  /* served on both */
+    const char *label;                                        /* of metrics and logs */
+    const char *allow;                                        /* the methods, as the Allow header lists them */
+    unsigned methods;                                         /* bits of TG_METHOD_BIT */
+    bool is_for_admin;                                        /* served on ADMIN_ADDRESS alone */
+    bool is_for_both;                                         /* served on both */
     void (*head)(tg_site *site, tg_http_request *request);    /* may answer at once; NULL: nothing to decide */
     void (*request)(tg_site *site, tg_http_request *request); /* the body is there */
     void (*cancel)(tg_site *site, tg_http_request *request);  /* NULL: nothing is held */
@@ -29,7 +29,7 @@ typedef struct tg_route {
 struct tg_site {
     const tg_enclave_settings *settings;
     tg_loop *loop;
-    tg_serving *serving;      /* what new requests get; the owner swaps it */
+    tg_serving *serving;       /* what new requests get; the owner swaps it */
     _Atomic bool *is_draining; /* of the process */
     bool is_admin;
     uint64_t log_second; /* the second in which num_logged lines of requests were written */

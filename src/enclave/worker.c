@@ -163,8 +163,8 @@ static tg_result open_server(tg_worker *worker)
 static tg_result open_listeners(tg_worker *worker)
 {
     for (size_t i = 0; i < worker->shared->num_bounds; i++) {
-        TG_TRY(tg_listener_open(worker->loop, worker->shared->bounds[i], &listener_calls, worker,
-                                &worker->listeners[i]));
+        TG_TRY(
+            tg_listener_open(worker->loop, worker->shared->bounds[i], &listener_calls, worker, &worker->listeners[i]));
         worker->num_listeners = i + 1;
         worker->num_open++;
     }

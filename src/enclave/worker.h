@@ -11,7 +11,7 @@ typedef struct tg_worker tg_worker;
 typedef struct tg_worker_shared {
     const tg_enclave_settings *settings;
     tg_publisher *publisher;
-    tg_http_budget *budget; /* of bodies in flight */
+    tg_http_budget *budget;  /* of bodies in flight */
     tg_bound *const *bounds; /* the sockets that all of them accept from */
     size_t num_bounds;
     _Atomic bool *is_draining;
