@@ -34,7 +34,6 @@ typedef struct tg_enclave_settings {
     uint64_t max_inflight_bytes;
     uint64_t max_fields_per_request;
     uint64_t min_body_bytes_per_s;
-    uint64_t handshake_timeout_s;
     uint64_t head_timeout_s;
     uint64_t idle_timeout_s;
     uint64_t drain_timeout_s;
