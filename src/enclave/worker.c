@@ -67,7 +67,7 @@ static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
         tg_stream_close(stream);
         return;
     }
-    tg_result done = tg_tls_accept(tls, worker->loop, stream, &secure);
+    tg_result done = tg_tls_accept(tls, stream, worker->loop, &secure);
     if (tg_is_ok(done)) {
         done = tg_http_server_adopt(worker->server, secure);
     }

@@ -145,7 +145,7 @@ void tg_http_respond_text(tg_http_request *request, unsigned status, const tg_ht
                           tg_slice body);
 /* tg_http_respond_error answers {"code","message"[,"pointer"]} as application/json; a 503 also says Retry-After: 1.
  * in    code, message: literals, never a value of the request's; code NULL for the one that belongs to the status
- *       (http/refusal.h). pointer: a JSON pointer, or empty
+ *       (http/refusal.h). pointer: a JSON pointer ("" is the whole document); its ptr NULL: none
  */
 void tg_http_respond_error(tg_http_request *request, unsigned status, const char *code, const char *message,
                            tg_slice pointer);
