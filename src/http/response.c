@@ -130,7 +130,7 @@ tg_result tg_http_error_append(tg_buf *buf, const char *code, const char *messag
     TG_TRY(tg_json_append_string(buf, tg_slice_str(code)));
     TG_TRY(tg_buf_append_str(buf, ",\"message\":"));
     TG_TRY(tg_json_append_string(buf, tg_slice_str(message)));
-    if (pointer.len > 0) {
+    if (pointer.ptr != NULL) {
         TG_TRY(tg_buf_append_str(buf, ",\"pointer\":"));
         TG_TRY(tg_json_append_string(buf, pointer));
     }
