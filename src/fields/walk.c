@@ -172,7 +172,8 @@ static tg_result add_span(tg_walk *walk, size_t at, size_t end, tg_span_kind kin
 static tg_result end_scalar(tg_walk *walk, tg_span_kind kind)
 {
     walk->expect = walk->depth > 0 ? EXPECT_NEXT : EXPECT_END;
-    if (walk->state != TG_PII_NOWHERE && (tg_pii_flags(walk->root->graph, walk->state) & TG_PII_SEALED) != 0) {
+    if (walk->state != TG_PII_NOWHERE &&
+        (tg_pii_flags(walk->root->graph, walk->state) & (TG_PII_SEALED | TG_PII_SEALED_SCALAR)) != 0) {
         return add_span(walk, walk->token_at, walk->at, kind);
     }
     return tg_ok();

@@ -320,6 +320,7 @@ static tg_result make_state(graph_builder *builder, tg_pii_state state)
     const tg_graph_set set = builder->sets.sets[state];
     tg_pii_node node = {0};
     node.flags |= (set.types & TG_TYPE_OBJECT) == 0 ? (uint32_t)TG_PII_NO_OBJECT : 0;
+    node.flags |= set.seals_scalars ? (uint32_t)TG_PII_SEALED_SCALAR : 0;
     node.flags |= (set.types & TG_TYPE_ARRAY) == 0 ? (uint32_t)TG_PII_NO_ARRAY : 0;
     for (uint32_t i = 0; i < set.num; i++) {
         TG_TRY(gather_members(builder, builder->sets.ids[set.first + i]));
@@ -353,7 +354,7 @@ static tg_result defines_payload(graph_builder *builder, const tg_net_id *ids, s
 static tg_result make_root(graph_builder *builder, const tg_net_id *ids, size_t num_ids, tg_pii_root *out_root)
 {
     tg_pii_root root = {.graph = &builder->store->graph};
-    TG_TRY(tg_graph_sets_state(&builder->sets, ids, num_ids, &root.state));
+    TG_TRY(tg_graph_sets_root(&builder->sets, ids, num_ids, &root.state));
     TG_TRY(defines_payload(builder, ids, num_ids, &root.defines_payload));
     *out_root = root;
     return tg_ok();

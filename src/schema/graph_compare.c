@@ -79,8 +79,14 @@ static tg_result meet(tg_compare *compare, tg_compare_pair pair)
     if (pair.sealing == TG_PII_NOWHERE || (tg_pii_flags(compare->other, pair.other) & TG_PII_SEALED) != 0) {
         return tg_ok();
     }
-    if ((tg_pii_flags(compare->sealing, pair.sealing) & TG_PII_SEALED) == 0) {
-        return add_pair(compare, pair);
+    uint32_t sealing = tg_pii_flags(compare->sealing, pair.sealing);
+    if ((sealing & TG_PII_SEALED) == 0) {
+        TG_TRY(add_pair(compare, pair));
+        bool is_lost = (sealing & TG_PII_SEALED_SCALAR) != 0 &&
+                       (tg_pii_flags(compare->other, pair.other) & TG_PII_SEALED_SCALAR) == 0;
+        if (!is_lost) {
+            return tg_ok();
+        }
     }
     if (compare->num_losses == compare->max_losses) {
         compare->is_cut = true;

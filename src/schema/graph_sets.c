@@ -163,16 +163,16 @@ static tg_result reduce(tg_graph_sets *sets)
     return tg_net_spend(sets->net, work + kept);
 }
 
-static bool is_same(const tg_graph_sets *sets, const tg_graph_set *set, uint8_t types)
+static bool is_same(const tg_graph_sets *sets, const tg_graph_set *set, uint8_t types, bool seals_scalars)
 {
-    return set->types == types && set->num == sets->num_closure &&
+    return set->types == types && set->seals_scalars == seals_scalars && set->num == sets->num_closure &&
            (set->num == 0 || memcmp(sets->ids + set->first, sets->closure, set->num * sizeof *sets->ids) == 0);
 }
 
-static size_t find_slot(const tg_graph_sets *sets, tg_slice content, uint8_t types)
+static size_t find_slot(const tg_graph_sets *sets, tg_slice content, uint8_t types, bool seals_scalars)
 {
     size_t at = (size_t)tg_hash_bytes(types, content) & (sets->num_slots - 1);
-    while (sets->slots[at] != 0 && !is_same(sets, &sets->sets[sets->slots[at]], types)) {
+    while (sets->slots[at] != 0 && !is_same(sets, &sets->sets[sets->slots[at]], types, seals_scalars)) {
         at = (at + 1) & (sets->num_slots - 1);
     }
     return at;
@@ -200,19 +200,19 @@ static tg_result widen(tg_graph_sets *sets)
     return tg_ok();
 }
 
-static tg_result enter(tg_graph_sets *sets, uint8_t types, tg_pii_state *out_state)
+static tg_result enter(tg_graph_sets *sets, uint8_t types, bool seals_scalars, tg_pii_state *out_state)
 {
     if (sets->num_sets * 2 > sets->num_slots) {
         TG_TRY(widen(sets));
     }
     tg_slice content = tg_slice_of(sets->closure, sets->num_closure * sizeof *sets->closure);
-    size_t at = find_slot(sets, content, types);
+    size_t at = find_slot(sets, content, types, seals_scalars);
     if (sets->slots[at] == 0) {
         TG_TRY(tg_vector_grow(&sets->sets, &sets->sets_cap, sets->num_sets + 1, sizeof *sets->sets, TG_MAX_PII_STATES));
         TG_TRY(tg_vector_grow(&sets->ids, &sets->ids_cap, sets->num_ids + sets->num_closure, sizeof *sets->ids,
                               TG_MAX_PII_SET_IDS));
-        sets->sets[sets->num_sets] =
-            (tg_graph_set){.first = sets->num_ids, .num = (uint32_t)sets->num_closure, .types = types};
+        sets->sets[sets->num_sets] = (tg_graph_set){
+            .first = sets->num_ids, .num = (uint32_t)sets->num_closure, .types = types, .seals_scalars = seals_scalars};
         if (content.len > 0) {
             memcpy(sets->ids + sets->num_ids, content.ptr, content.len);
         }
@@ -223,14 +223,18 @@ static tg_result enter(tg_graph_sets *sets, uint8_t types, tg_pii_state *out_sta
     return tg_ok();
 }
 
+bool tg_net_is_scalar_mark(const tg_net *net, tg_net_id id)
+{
+    return net->nodes[id].is_sealed && (net->nodes[id].types & (TG_TYPE_OBJECT | TG_TYPE_ARRAY)) == 0;
+}
+
 tg_result tg_graph_sets_state(tg_graph_sets *sets, const tg_net_id *targets, size_t num_targets,
                               tg_pii_state *out_state)
 {
-    const tg_net *net = sets->net;
     uint8_t types = 0;
     bool has_live = false;
     for (size_t i = 0; i < num_targets; i++) {
-        const tg_net_node *node = &net->nodes[targets[i]];
+        const tg_net_node *node = &sets->net->nodes[targets[i]];
         if (node->is_sealed) {
             *out_state = TG_PII_ALL;
             return tg_ok();
@@ -244,5 +248,49 @@ tg_result tg_graph_sets_state(tg_graph_sets *sets, const tg_net_id *targets, siz
     }
     TG_TRY(tg_graph_sets_close(sets, targets, num_targets, false));
     TG_TRY(reduce(sets));
-    return enter(sets, types, out_state);
+    return enter(sets, types, false, out_state);
+}
+
+/* Puts into *out_others what is not a mark of scalars. */
+static tg_result leave_out_scalars(tg_graph_sets *sets, const tg_net_id *targets, size_t num_targets,
+                                   tg_net_id **out_others, size_t *out_num)
+{
+    size_t cap = 0;
+    for (size_t i = 0; i < num_targets; i++) {
+        if (!tg_net_is_scalar_mark(sets->net, targets[i])) {
+            TG_TRY(tg_net_push(out_others, out_num, &cap, targets[i]));
+        }
+    }
+    return tg_ok();
+}
+
+static tg_result enter_root(tg_graph_sets *sets, const tg_net_id *others, size_t num_others, tg_pii_state *out_state)
+{
+    tg_pii_state state = TG_PII_NOWHERE;
+    TG_TRY(tg_graph_sets_state(sets, others, num_others, &state));
+    if (state == TG_PII_ALL) {
+        *out_state = state;
+        return tg_ok();
+    }
+    sets->num_closure = 0;
+    const tg_graph_set set = sets->sets[state];
+    for (uint32_t i = 0; i < set.num; i++) {
+        TG_TRY(tg_net_push(&sets->closure, &sets->num_closure, &sets->closure_cap, sets->ids[set.first + i]));
+    }
+    uint8_t types = state == TG_PII_NOWHERE ? (uint8_t)(TG_TYPE_OBJECT | TG_TYPE_ARRAY) : set.types;
+    return enter(sets, types, true, out_state);
+}
+
+tg_result tg_graph_sets_root(tg_graph_sets *sets, const tg_net_id *targets, size_t num_targets, tg_pii_state *out_state)
+{
+    tg_net_id *others = NULL;
+    size_t num_others = 0;
+    tg_result result = leave_out_scalars(sets, targets, num_targets, &others, &num_others);
+    if (tg_is_ok(result)) {
+        result = num_others == num_targets || num_others == 0
+                     ? tg_graph_sets_state(sets, targets, num_targets, out_state)
+                     : enter_root(sets, others, num_others, out_state);
+    }
+    free(others);
+    return result;
 }

@@ -8,7 +8,8 @@
 typedef struct tg_graph_set {
     size_t first; /* in ids */
     uint32_t num;
-    uint8_t types; /* TG_TYPE_OBJECT, TG_TYPE_ARRAY: what some schema that speaks of the position allows */
+    uint8_t types;      /* TG_TYPE_OBJECT, TG_TYPE_ARRAY: what some schema that speaks of the position allows */
+    bool seals_scalars; /* TG_PII_SEALED_SCALAR */
 } tg_graph_set;
 
 typedef struct tg_graph_sets {
@@ -37,6 +38,16 @@ void tg_graph_sets_done(tg_graph_sets *sets);
  */
 TG_MUST_USE tg_result tg_graph_sets_state(tg_graph_sets *sets, const tg_net_id *targets, size_t num_targets,
                                           tg_pii_state *out_state);
+
+/* tg_graph_sets_root gives the state of a root. A root joins schemas of unrelated documents: one that marks itself and
+ * is neither object nor array (a component `Ssn`, say) seals such values, and not every object for which another
+ * schema speaks.
+ * err   TG_ERR_LIMIT, TG_ERR_MEMORY
+ */
+TG_MUST_USE tg_result tg_graph_sets_root(tg_graph_sets *sets, const tg_net_id *targets, size_t num_targets,
+                                         tg_pii_state *out_state);
+/* tg_net_is_scalar_mark says that a schema seals its value, which is neither object nor array. */
+bool tg_net_is_scalar_mark(const tg_net *net, tg_net_id id);
 
 /* tg_graph_sets_close fills sets->closure with targets and all that links join to them. With is_certain_only, only
  * allOf and $ref are followed. */

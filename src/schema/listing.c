@@ -280,8 +280,19 @@ static tg_result list_all(unfold_state *unfolding)
 {
     TG_TRY(tg_graph_sets_init(&unfolding->sets, unfolding->net));
     position root = {.above = UINT32_MAX};
-    TG_TRY(take_ids(unfolding, unfolding->net->roots, unfolding->net->num_roots, &root));
-    TG_TRY(settle(unfolding, root, NULL));
+    const tg_net *net = unfolding->net;
+    for (unsigned pass = 0; pass < 2; pass++) { /* marks of scalars seal only such values at a root; then the others */
+        size_t num = 0;
+        for (size_t i = 0; i < net->num_roots; i++) {
+            if (tg_net_is_scalar_mark(net, net->roots[i]) == (pass == 0)) {
+                TG_TRY(tg_net_push(&unfolding->targets, &num, &unfolding->targets_cap, net->roots[i]));
+            }
+        }
+        if (num > 0) {
+            TG_TRY(take_ids(unfolding, unfolding->targets, num, &root));
+            TG_TRY(settle(unfolding, root, NULL));
+        }
+    }
     for (uint32_t i = 0; i < unfolding->num_queued; i++) {
         TG_TRY(unfold(unfolding, i));
     }

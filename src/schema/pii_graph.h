@@ -16,7 +16,8 @@ enum {
     TG_PII_NO_OBJECT = 2u, /* PII lies below and every alternative says something else than object: schema_mismatch */
     TG_PII_NO_ARRAY = 4u,  /* the same for array */
     TG_PII_IN_OBJECT = 8u, /* some member name leads to a state other than 0 */
-    TG_PII_IN_ARRAY = 16u  /* some element index does */
+    TG_PII_IN_ARRAY = 16u, /* some element index does */
+    TG_PII_SEALED_SCALAR = 32u /* PII where the value is neither object nor array; else it is looked into */
 };
 
 typedef struct tg_pii_node {

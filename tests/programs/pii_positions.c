@@ -54,7 +54,8 @@ static void visit(positions *answer, const tg_pii_graph *graph, tg_pii_state sta
                   const char *pointer)
 {
     uint32_t flags = tg_pii_flags(graph, state);
-    if ((flags & TG_PII_SEALED) != 0) {
+    bool is_scalar = !json_is_object(value) && !json_is_array(value);
+    if ((flags & TG_PII_SEALED) != 0 || (is_scalar && (flags & TG_PII_SEALED_SCALAR) != 0)) {
         json_array_append_new(answer->sealed, json_string(pointer));
         return;
     }

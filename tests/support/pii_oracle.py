@@ -459,7 +459,14 @@ class Oracle:
                 for index, below in enumerate(value):
                     visit(self.element(schemas, index), below, steps + [str(index)])
 
-        visit(roots, document, [])
+        # Roots join unrelated documents: one that marks itself and is neither object nor array is no reason to seal
+        # every object of the others.
+        scalars = [root for root in roots if self.is_sealed([root]) and not self.types(root) & {"object", "array"}]
+        others = [root for root in roots if root not in scalars]
+        if scalars and others and isinstance(document, (dict, list)):
+            visit(others, document, [])
+        else:
+            visit(roots, document, [])
         defines_payload = any(self.lists_name(schema, "payload") for schema in self.closure(roots))
         return sealed, mismatched, defines_payload
 

@@ -141,6 +141,8 @@ static void parse_array(tiny_graph *tiny, tg_pii_state state)
 
 static tg_pii_state parse_value(tiny_graph *tiny)
 {
+    uint32_t scalar_flag = *tiny->at == '?' ? TG_PII_SEALED_SCALAR : 0;
+    tiny->at += scalar_flag != 0 ? 1 : 0;
     bool is_strict = *tiny->at != '~';
     tiny->at += is_strict ? 0 : 1;
     if (*tiny->at == '.') {
@@ -168,6 +170,7 @@ static tg_pii_state parse_value(tiny_graph *tiny)
     default:
         need(false, "no value");
     }
+    node->flags |= scalar_flag;
     return state;
 }
 

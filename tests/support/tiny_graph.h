@@ -2,12 +2,13 @@
  *
  *   value   = "!"                             sealed
  *           / "."                             nothing here or below
- *           / [ "~" ] "{" member *( "," member ) "}"      an object
+ *           / [ "?" ] [ "~" ] "{" member *( "," member ) "}"      an object
  *           / [ "~" ] "[" [ value *( "," value ) "|" ] value "]"   an array: first elements, then all others
  *   member  = name ":" value                  a name ends at the colon
  *           / "*" ":" value                   every other name
  *           / "^" prefix ":" value            names that begin so (the last pattern that matches counts); the prefix
  *                                             `slow` stands for one that takes too many steps
+ * "?" before an object or array seals a value there that is neither (TG_PII_SEALED_SCALAR).
  * An object refuses arrays and the reverse (schema_mismatch), unless "~" stands before it. */
 #ifndef TG_TESTS_SUPPORT_TINY_GRAPH_H
 #define TG_TESTS_SUPPORT_TINY_GRAPH_H

@@ -158,6 +158,10 @@ static void step_graph_is_followed_through_containers(void **state)
     assert_spans("~{a:~[!]}", "[{\"a\":1}]", "");
     assert_spans("~{a:~[!]}", "{\"a\":{\"a\":1}}", "");
     assert_spans("{a:{b:!}}", "{\"a\":\"scalar\"}", "");
+    assert_spans("?{a:!}", "\"x\"", "S0+3 ");
+    assert_spans("?~{a:!}", "[{\"a\":1}]", "");
+    assert_spans("?{a:!}", "{\"a\":1,\"b\":2}", "V5+1 ");
+    assert_spans("?{a:!}", "{\"payload\":7}", "V11+1 ");
 }
 
 static void step_duplicate_keys_are_each_found(void **state)

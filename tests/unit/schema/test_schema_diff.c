@@ -81,6 +81,7 @@ static void refresh_that_seals_less_keeps_the_old_schema(void **state)
          "/a~1b/*/~0"},
         {SCHEMAS("A: {properties: {s: {x-pii: true}, c: {$ref: '#/components/schemas/A'}}}"),
          SCHEMAS("A: {properties: {s: {x-pii: true}, c: {properties: {s: {x-pii: true}}}}}"), "/c/c/s"},
+        {SCHEMAS("A: {type: string, x-pii: true}, B: {type: object}"), SCHEMAS("B: {type: object}"), ""},
         {SCHEMAS("A: {properties: {s: {x-pii: true}}}"), /* {"payload": {"s": ...}} is no wrapper any more */
          SCHEMAS("A: {properties: {s: {x-pii: true}, payload: {}}}"), "/payload/s"},
         {"x-teegate-root: [A]\n" SCHEMAS("A: {x-pii: true}, B: {x-pii: true}"),

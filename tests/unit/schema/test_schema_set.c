@@ -108,6 +108,29 @@ static void build_root_tells_whether_it_defines_payload(void **state)
     tg_schema_set_unref(set);
 }
 
+static void build_root_that_is_a_scalar_seals_scalars_alone(void **state)
+{
+    (void)state;
+    tg_schema_set *set =
+        tg_build_text(SCHEMAS("Ssn: {type: string, x-pii: true}, A: {type: object, properties: {s: {$ref: "
+                              "'#/components/schemas/Ssn'}, n: {}}}"));
+    assert_int_equal(tg_flags_at(set, "a", ""), TG_PII_SEALED_SCALAR | TG_PII_IN_OBJECT | TG_PII_NO_ARRAY);
+    assert_sealed(set, "/s");
+    assert_open(set, "/n");
+    assert_int_equal(tg_flags_at(set, "a#Ssn", ""), TG_PII_SEALED);
+    assert_int_equal(tg_flags_at(set, "a#A", ""), TG_PII_IN_OBJECT | TG_PII_NO_ARRAY);
+    tg_schema_set_unref(set);
+    set = tg_build_text(SCHEMAS("Ssn: {type: string, x-pii: true}, A: {type: object}"));
+    assert_int_equal(tg_flags_at(set, "a", ""), TG_PII_SEALED_SCALAR);
+    tg_schema_set_unref(set);
+    set = tg_build_text(SCHEMAS("Ssn: {type: string, x-pii: true}, Any: {x-pii: true}, A: {type: object}"));
+    assert_int_equal(tg_flags_at(set, "a", ""), TG_PII_SEALED);
+    tg_schema_set_unref(set);
+    set = tg_build_text(SCHEMAS("Ssn: {type: string, x-pii: true}, Pin: {type: integer, x-pii: true}"));
+    assert_int_equal(tg_flags_at(set, "a", ""), TG_PII_SEALED); /* nothing else speaks for an object */
+    tg_schema_set_unref(set);
+}
+
 static void build_references_between_files_are_followed(void **state)
 {
     (void)state;
@@ -351,6 +374,7 @@ int main(void)
         cmocka_unit_test(build_root_is_every_json_body),
         cmocka_unit_test(build_root_extension_narrows),
         cmocka_unit_test(build_root_tells_whether_it_defines_payload),
+        cmocka_unit_test(build_root_that_is_a_scalar_seals_scalars_alone),
         cmocka_unit_test(build_references_between_files_are_followed),
         cmocka_unit_test(build_refused_file_takes_along_who_refers_to_it),
         cmocka_unit_test(build_mark_of_a_part_that_nothing_reaches_is_told),
