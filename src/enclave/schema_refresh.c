@@ -98,9 +98,8 @@ static void read_once(tg_schema_refresh *refresh)
 /* Waits for the interval, or to be asked; false when it is time to end. */
 static bool wait_for_next(tg_schema_refresh *refresh)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)refresh->options.interval_s;
+    uint64_t until_s = tg_clock_monotonic_ms() / 1000 + refresh->options.interval_s + 1;
+    const struct timespec until = {.tv_sec = (time_t)until_s};
     pthread_mutex_lock(&refresh->lock);
     while (!refresh->is_asked && !refresh->is_ending &&
            pthread_cond_timedwait(&refresh->wake, &refresh->lock, &until) != ETIMEDOUT) {
