@@ -18,6 +18,7 @@ def run_script(*command, root=SOURCE):
     (("script/test", "nothing"), "no stage nothing"),
     (("script/lint", "nothing"), "no check nothing"),
     (("script/check", "nothing"), "no nothing"),
+    (("script/demo", "nothing"), "no nothing"),
     (("script/bootstrap", "--for", "nothing"), "not nothing"),
     (("script/bootstrap", "nothing"), "unknown argument nothing"),
 ])
@@ -27,7 +28,7 @@ def test_script_unknown_name_is_refused(command, said):
     assert said in output
 
 
-@pytest.mark.parametrize("script", ["test", "lint", "check", "bootstrap", "fuzz", "bench"])
+@pytest.mark.parametrize("script", ["test", "lint", "check", "bootstrap", "fuzz", "bench", "demo"])
 def test_script_help_names_itself(script):
     status, output = run_script(f"script/{script}", "--help")
     assert status == 0
@@ -39,7 +40,7 @@ def test_every_package_has_a_use_and_a_reason():
     lines = [l.split(None, 2) for l in (SOURCE / "script/packages.txt").read_text().splitlines() if l and l[0] != "#"]
     assert len(lines) > 20
     for package, uses, reason in lines:
-        assert set(uses.split(",")) <= {"build", "test", "bench", "vm"}, package
+        assert set(uses.split(",")) <= {"build", "test", "bench", "demo", "vm"}, package
         assert reason
     assert len({line[0] for line in lines}) == len(lines)
 
