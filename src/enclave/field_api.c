@@ -18,16 +18,16 @@ typedef struct field_work {
     const tg_schema *schema;
     tg_rewrite *rewrite;
     bool is_planned;
+    size_t budgeted; /* bytes of output counted into the budget of bodies in flight, until the answer is out */
 } field_work;
 
 static const tg_slice no_pointer = {NULL, 0};
 
-/* Ends the work before the request is given back: the arena goes with it. */
+/* Ends the work before the request is given back. */
 static void end_work(field_work *work)
 {
     tg_tick_cancel(&work->tick);
     tg_serving_unref(TG_TAKE(work->serving));
-    work->request->user = NULL;
 }
 
 static bool is_encrypt(const tg_http_request *request)
@@ -139,6 +139,14 @@ static bool read_lenient(tg_slice query, bool *out_is_lenient)
     return true;
 }
 
+static void refuse_for_memory(field_work *work)
+{
+    tg_http_request *request = work->request;
+    end_work(work);
+    tg_site_refuse(request, 503, NULL, "the bodies in flight take all the memory that is set aside for them",
+                   no_pointer);
+}
+
 static void refuse(field_work *work, const tg_fault *fault)
 {
     tg_http_request *request = work->request;
@@ -158,6 +166,17 @@ static void answer(field_work *work, tg_buf *body)
     tg_http_respond(request, 200, headers, TG_COUNT(headers), body);
 }
 
+/* The output is a body in flight like the one that came: its bound is counted before it is written. */
+static bool take_budget(field_work *work)
+{
+    size_t len = tg_rewrite_output_max(work->rewrite);
+    if (!tg_http_budget_take(work->site->budget, len)) {
+        return false;
+    }
+    work->budgeted = len;
+    return true;
+}
+
 /* One turn's worth of work. */
 static void step(field_work *work)
 {
@@ -166,6 +185,10 @@ static void step(field_work *work)
     if (!work->is_planned) {
         result = tg_rewrite_plan(work->rewrite, STEP_BUDGET);
         work->is_planned = tg_is_ok(result);
+        if (work->is_planned && !take_budget(work)) {
+            refuse_for_memory(work);
+            return;
+        }
     }
     if (work->is_planned) {
         result = tg_rewrite_apply(work->rewrite, tg_serving_keys(work->serving), STEP_BUDGET, body);
@@ -221,5 +244,14 @@ void tg_field_api_cancel(tg_site *site, tg_http_request *request)
     (void)site;
     if (request->user != NULL) {
         end_work(request->user);
+    }
+}
+
+void tg_field_api_end(const tg_http_request *request)
+{
+    field_work *work = request->user;
+    if (work != NULL && work->budgeted > 0) {
+        tg_http_budget_give(work->site->budget, work->budgeted);
+        work->budgeted = 0;
     }
 }

@@ -14,4 +14,7 @@ void tg_field_api_encrypt(tg_site *site, tg_http_request *request);
 void tg_field_api_decrypt(tg_site *site, tg_http_request *request);
 void tg_field_api_cancel(tg_site *site, tg_http_request *request);
 
+/* tg_field_api_end gives back what the answer held, once it is out or the client is gone: of every ended request. */
+void tg_field_api_end(const tg_http_request *request);
+
 #endif

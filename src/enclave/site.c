@@ -115,6 +115,7 @@ static void on_end(const tg_http_record *record, void *context)
                                                              "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     tg_site *site = context;
     const tg_http_request *request = record->request;
+    tg_field_api_end(request);
     tg_measures_request(record);
     bool is_fine = record->status >= 200 && record->status < 400 && !record->is_aborted;
     tg_log_level level = is_fine ? TG_LOG_DEBUG : record->status >= 500 ? TG_LOG_WARN : TG_LOG_INFO;

@@ -29,6 +29,7 @@ typedef struct tg_route {
 struct tg_site {
     const tg_enclave_settings *settings;
     tg_loop *loop;
+    tg_http_budget *budget;    /* of bodies in flight; NULL: none */
     tg_serving *serving;       /* what new requests get; the owner swaps it */
     _Atomic bool *is_draining; /* of the process */
     bool is_admin;
