@@ -6,6 +6,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from conftest import clean_environment, patience, program_path
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests" / "support"))
 
+import large_spec  # noqa: E402
 import pii_oracle  # noqa: E402
 
 NAMES = ["a", "b", "c", "p_x", "x1", "payload", "a/b", "~", "", "ä"]
@@ -274,3 +276,94 @@ def test_random_schemas_agree(scratch, part):
             about = "\n".join(line for line in told.splitlines() if line.startswith(request["schema"].split("/")[0]))
             pytest.fail(f"{json.dumps(request)}\n answers {answer}\n expected {wanted}\n{text}\n{about}")
     assert num_sealed > 500 and num_refused > 0, "the random schemas test nothing"
+
+
+class Guided:
+    """Documents that follow a schema most of the time, so that deep positions are met."""
+
+    def __init__(self, rng, oracle, file):
+        self.rng, self.oracle = rng, oracle
+        self.roots = oracle.roots(file)
+
+    def value(self, schemas, depth):
+        rng = self.rng
+        closure = self.oracle.closure(schemas)
+        names = [name for schema in closure for name in self.oracle.keywords(schema).get("properties", {})]
+        has_items = any("items" in self.oracle.keywords(schema) for schema in closure)
+        if depth == 0 or rng.random() < 0.05:
+            return rng.choice(["text", 1, None, {}, []])
+        if has_items and (not names or rng.random() < 0.3):
+            return [self.value(self.oracle.element(schemas, i), depth - 1) for i in range(rng.randint(1, 2))]
+        if names:
+            picked = rng.sample(names, min(len(names), rng.randint(1, 6))) + rng.choices(NAMES, k=1)
+            return {name: self.value(self.oracle.member(schemas, name), depth - 1) for name in picked}
+        return "text"
+
+
+class CoreLoader(yaml.SafeLoader):
+    """YAML without the types that are not of its core schema."""
+
+
+CoreLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(("timestamp", "merge", "value"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def property_schemas(oracle, file):
+    """Schemas below `properties` that the document's root reaches."""
+    reached = oracle.reached(oracle.roots(file))
+    placed = sorted(one for one in reached if one not in (pii_oracle.ANY, pii_oracle.NOTHING))
+    return [one for one in placed if len(one[1]) > 1 and one[1][-2] == "properties"]
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "tests" / "vectors" / "openapi").glob("oas-*")), ids=lambda p: p.name)
+def test_published_schemas_with_marks_agree(scratch, path):
+    rng = random.Random(SEED + len(path.name))
+    document = yaml.load(path.read_text(), CoreLoader)
+    document = json.loads(json.dumps(document))  # keys as text
+    requests, expected = [], []
+    for number in range(8):
+        marked = json.loads(json.dumps(document))
+        oracle = pii_oracle.Oracle({"spec.json": marked})
+        candidates = property_schemas(oracle, "spec.json")
+        for where in rng.sample(candidates, min(len(candidates), rng.randint(1, 12))):
+            oracle.value(where)["x-pii"] = True
+        # The same document in both notations: two schemas that must answer alike.
+        (scratch / f"j{number}.json").write_text(json.dumps(marked))
+        (scratch / f"y{number}.yaml").write_text(yaml.safe_dump(marked, allow_unicode=True))
+        oracle = pii_oracle.Oracle({"spec.json": marked})
+        guided = Guided(rng, oracle, "spec.json")
+        for _ in range(40):
+            body = guided.value(guided.roots, 6)
+            sealed, mismatched, payload = oracle.positions("spec.json", body)
+            for name in (f"j{number}", f"y{number}"):
+                requests.append({"schema": name, "document": body})
+                expected.append({"sealed": sealed, "mismatched": mismatched, "payload": payload})
+    answers, told = positions(scratch, requests)
+    for request, answer, wanted in zip(requests, answers, expected):
+        assert answer == wanted, f"{json.dumps(request)}\n{told}"
+    assert any(wanted["sealed"] for wanted in expected), "the documents meet no PII"
+
+
+@pytest.mark.parametrize("notation", ["yaml", "json"])
+def test_large_cyclic_schema_is_compiled_in_seconds(scratch, notation):
+    made = subprocess.run(
+        [sys.executable, SOURCE / "tests" / "support" / "large_spec.py", notation],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    assert made.count(b"\n") > 100_000 and len(made) > 13_000_000
+    (scratch / f"large.{notation}").write_bytes(made)
+    # All groups are alike, so that one of them says what the root, which joins them, seals.
+    oracle = pii_oracle.Oracle({"one.json": large_spec.document(1)})
+    guided = Guided(random.Random(SEED), oracle, "one.json")
+    documents = [guided.value(guided.roots, 9) for _ in range(20)]
+    started = time.monotonic()
+    answers, told = positions(scratch, [{"schema": "large", "document": document} for document in documents])
+    assert time.monotonic() - started < patience(10)
+    assert told == ""
+    for document, answer in zip(documents, answers):
+        assert answer["sealed"] == oracle.positions("one.json", document)[0]
+    assert sum(len(answer["sealed"]) for answer in answers) > 20
