@@ -286,7 +286,9 @@ const char *tg_address_format(const tg_address *address, char out[TG_MAX_ADDRESS
     out[0] = 0;
     if (tg_is_ok(tg_address_append(address, &buf))) {
         tg_slice text = tg_buf_slice(&buf);
-        memcpy(out, text.ptr, text.len);
+        if (text.len > 0) {
+            memcpy(out, text.ptr, text.len);
+        }
         out[text.len] = 0;
     }
     tg_buf_done(&buf);
