@@ -286,7 +286,7 @@ const char *tg_address_format(const tg_address *address, char out[TG_MAX_ADDRESS
     out[0] = 0;
     if (tg_is_ok(tg_address_append(address, &buf))) {
         tg_slice text = tg_buf_slice(&buf);
-        if (text.len > 0) {
+        if (text.ptr != NULL) {
             memcpy(out, text.ptr, text.len);
         }
         out[text.len] = 0;
