@@ -143,8 +143,11 @@ static tg_result note_port(tg_bound *bound)
 
 static tg_result start(tg_bound *bound, unsigned unix_mode)
 {
-    TG_TRY(open_socket(&bound->sockaddr, bound->is_port_reused, unix_mode, &bound->fd));
+    TG_TRY(open_socket(&bound->sockaddr, false, unix_mode, &bound->fd));
     note_file(bound);
+    /* The port is shared only once it is ours: bound with the flag, it would be shared with another process that
+     * listens there, and each would get some of the connections. */
+    TG_TRY(bound->is_port_reused ? set_flag(bound->fd, SOL_SOCKET, SO_REUSEPORT) : tg_ok());
     if (!bound->is_port_reused && listen(bound->fd, bound->backlog) != 0) {
         return tg_fail_os(errno);
     }

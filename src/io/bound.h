@@ -9,7 +9,8 @@ typedef struct tg_bound tg_bound;
 typedef struct tg_bind_options {
     int backlog;         /* 0: 4096 (the kernel's somaxconn cuts it) */
     bool is_port_reused; /* tcp: each loop gets a socket of its own (SO_REUSEPORT), the kernel spreads the load; else
-                            all loops accept from one, as vsock and unix sockets do always */
+                            all loops accept from one, as vsock and unix sockets do always. Never shared with what
+                            listened there before */
     unsigned unix_mode;  /* permissions of a unix socket's file, 0: 0600 */
 } tg_bind_options;
 

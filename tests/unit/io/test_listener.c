@@ -422,6 +422,21 @@ static void listen_reused_port_has_a_socket_for_each(void **state)
     close(fds[1]);
 }
 
+static void bind_reused_port_of_another_listener_refused(void **state)
+{
+    (void)state;
+    tg_bind_options options = {.is_port_reused = true};
+    tg_bound *first;
+    char text[TG_MAX_ADDRESS_BYTES];
+    int fd;
+    assert_ok(bind_to("tcp:127.0.0.1:0", &options));
+    assert_ok(tg_bound_listen(f.bound, &fd));
+    first = TG_TAKE(f.bound);
+    assert_code(bind_to(tg_address_format(tg_bound_address(first), text), &options), TG_ERR_EXISTS);
+    close(fd);
+    tg_bound_close(first);
+}
+
 static void adopt_listening_socket_is_named_and_used(void **state)
 {
     (void)state;
@@ -570,6 +585,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(finish_closed_by_a_callback_is_not_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(listen_shared_socket_serves_two_loops, set_up, tear_down),
         cmocka_unit_test_setup_teardown(listen_reused_port_has_a_socket_for_each, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bind_reused_port_of_another_listener_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(adopt_listening_socket_is_named_and_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(adopt_unix_socket_keeps_its_file_and_takes_a_label, set_up, tear_down),
         cmocka_unit_test_setup_teardown(adopt_abstract_and_vsock_sockets_are_named, set_up, tear_down),
