@@ -3,6 +3,9 @@
 #include "base/encode.h"
 #include "sys/clock.h"
 
+/* ALPN (RFC 7301 §6): HTTP/1.0 is served too, and clients that are told to speak it offer nothing else. */
+static const tg_slice protocols[] = {{(const uint8_t *)"http/1.1", 8}, {(const uint8_t *)"http/1.0", 8}};
+
 static void log_identity(const tg_tls_identity *identity)
 {
     char until[25];
@@ -52,7 +55,11 @@ tg_result tg_enclave_identity_load(const tg_enclave_settings *settings, tg_tls_t
     }
     tg_result made = tg_is_ok(loaded) ? believed : loaded;
     if (tg_is_ok(made)) {
-        const tg_tls_server_settings server = {.identity = identity, .client_issuers = issuers, .tickets = tickets};
+        const tg_tls_server_settings server = {.identity = identity,
+                                               .client_issuers = issuers,
+                                               .tickets = tickets,
+                                               .protocols = protocols,
+                                               .num_protocols = TG_COUNT(protocols)};
         made = tg_tls_context_new_server(&server, out_tls, &detail);
         if (tg_is_ok(made)) {
             log_identity(identity);
