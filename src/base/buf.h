@@ -32,7 +32,7 @@ static inline size_t tg_buf_len(const tg_buf *buf)
 }
 static inline tg_slice tg_buf_slice(const tg_buf *buf)
 {
-    return (tg_slice){buf->ptr != NULL ? buf->ptr + buf->start : NULL, buf->end - buf->start};
+    return buf->ptr != NULL ? (tg_slice){buf->ptr + buf->start, buf->end - buf->start} : (tg_slice){NULL, 0};
 }
 /* tg_buf_space is how many more bytes the maximum allows. */
 static inline size_t tg_buf_space(const tg_buf *buf)

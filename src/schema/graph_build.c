@@ -165,7 +165,7 @@ static tg_result make_unlisted(graph_builder *builder, tg_pii_node *node, bool *
     }
     tg_pii_store *store = builder->store;
     TG_TRY(tg_vector_grow(&store->patterns, &store->patterns_cap, store->num_patterns + builder->num_patterns,
-                          sizeof *store->patterns, TG_MAX_PII_ENTRIES));
+                          sizeof(const tg_pii_pattern *), TG_MAX_PII_ENTRIES));
     node->first_pattern = (uint32_t)store->num_patterns;
     node->num_patterns = builder->num_patterns;
     for (uint32_t i = 0; i < builder->num_patterns; i++) {

@@ -276,7 +276,7 @@ tg_result tg_compare_append_path(const tg_compare *compare, const tg_compare_pai
     for (uint32_t at = loss->parent; at != UINT32_MAX; at = compare->pairs[at].parent) {
         depth++;
     }
-    const tg_compare_pair **path = calloc(depth + 1, sizeof *path);
+    const tg_compare_pair **path = calloc(depth + 1, sizeof(const tg_compare_pair *));
     if (path == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }

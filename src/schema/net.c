@@ -263,7 +263,7 @@ static tg_result link_dynamic(tg_net *net)
         TG_TRY(tg_net_spend(net, net->library->num_dynamic));
         for (size_t k = 0; k < net->library->num_dynamic; k++) {
             const tg_dynamic_anchor *anchor = &net->library->dynamic[k];
-            tg_net_id target;
+            tg_net_id target = TG_NET_NONE;
             if (net->trees[anchor->place.doc].ids == NULL || !tg_slice_equal(anchor->name, dynamic->name)) {
                 continue;
             }

@@ -261,8 +261,8 @@ static tg_result read_elements(const reading *at)
     }
     uint32_t first = 0;
     uint32_t num = 0;
-    tg_net_id ids[3];
-    bool are_there[3];
+    tg_net_id ids[3] = {TG_NET_NONE, TG_NET_NONE, TG_NET_NONE};
+    bool are_there[3] = {false};
     TG_TRY(read_prefix(at, prefix, &first, &num));
     TG_TRY(read_single(at, rest, &ids[0], &are_there[0]));
     TG_TRY(read_single(at, TG_LIT("contains"), &ids[1], &are_there[1]));
@@ -280,10 +280,10 @@ static tg_result read_elements(const reading *at)
 
 static tg_result read_object(const reading *at)
 {
-    uint32_t firsts[2];
-    uint32_t nums[2];
-    tg_net_id ids[2];
-    bool are_there[2];
+    uint32_t firsts[2] = {0};
+    uint32_t nums[2] = {0};
+    tg_net_id ids[2] = {TG_NET_NONE, TG_NET_NONE};
+    bool are_there[2] = {false};
     TG_TRY(read_members(at, TG_LIT("properties"), false, &firsts[0], &nums[0]));
     TG_TRY(read_members(at, TG_LIT("patternProperties"), true, &firsts[1], &nums[1]));
     TG_TRY(read_single(at, TG_LIT("additionalProperties"), &ids[0], &are_there[0]));

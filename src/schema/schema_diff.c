@@ -87,7 +87,7 @@ static tg_result add_change(change_list *list, tg_pii_change change, tg_slice pa
     if (change.path == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    if (path.len > 0) {
+    if (path.ptr != NULL && path.len > 0) {
         memcpy(change.path, path.ptr, path.len);
     }
     change.path[path.len] = 0;

@@ -147,11 +147,12 @@ static tg_result merge(tg_schema_set *set, const tg_schema_set *previous, const 
 {
     size_t num_previous = previous != NULL ? previous->num_schemas : 0;
     for (size_t i = 0, k = 0; i < num_fresh || k < num_previous;) {
-        int order = i == num_fresh      ? 1
-                    : k == num_previous ? -1
-                                        : tg_slice_compare(fresh[i]->name, previous->schemas[k]->name);
+        int order = i == num_fresh ? 1
+                    : k == num_previous || previous == NULL
+                        ? -1
+                        : tg_slice_compare(fresh[i]->name, previous->schemas[k]->name);
         tg_schema *new_schema = order <= 0 ? fresh[i++] : NULL;
-        tg_schema *old_schema = order >= 0 ? previous->schemas[k++] : NULL;
+        tg_schema *old_schema = order >= 0 && previous != NULL ? previous->schemas[k++] : NULL;
         bool keeps_old = false;
         if (old_schema != NULL && !options->allow_removal) {
             TG_TRY(tg_schema_would_lose(old_schema, new_schema, faults, &keeps_old));
@@ -173,7 +174,7 @@ static tg_result sum_up(tg_schema_set *set, const tg_schema_options *options)
     tg_buf buf;
     tg_buf_init(&buf, (size_t)64 << 20);
     tg_result result = tg_ok();
-    for (size_t i = 0; i < set->num_schemas && tg_is_ok(result); i++) {
+    for (size_t i = 0; i < set->num_schemas && set->schemas[i] != NULL && tg_is_ok(result); i++) {
         result = tg_schema_append_digest(&buf, set->schemas[i]->name, set->schemas[i]->digest);
     }
     if (tg_is_ok(result)) {

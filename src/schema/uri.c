@@ -48,6 +48,16 @@ bool tg_uri_is_local(tg_slice address)
     return parts.scheme.len == 0 && !parts.has_authority;
 }
 
+/* How much of a path stands before its last slash; 0 without one. */
+static size_t parent_len(tg_slice path)
+{
+    size_t len = path.len;
+    while (len > 0 && path.ptr[len - 1] != '/') {
+        len--;
+    }
+    return len > 0 ? len - 1 : 0;
+}
+
 /* Appends path without its `.` and `..` segments (RFC 3986 §5.2.4). */
 static tg_result append_path(tg_slice path, bool is_local, tg_buf *buf)
 {
@@ -63,10 +73,8 @@ static tg_result append_path(tg_slice path, bool is_local, tg_buf *buf)
             if (is_local && tg_buf_len(buf) == floor) {
                 return tg_fail(TG_ERR_DENIED);
             }
-            size_t len = tg_buf_len(buf);
-            while (len > floor && buf->ptr[buf->start + --len] != '/') {
-            }
-            buf->end = buf->start + len;
+            tg_slice path_so_far = tg_slice_from(tg_buf_slice(buf), floor);
+            buf->end = buf->start + floor + parent_len(path_so_far);
         }
         if (is_up || tg_slice_equal(segment, TG_LIT("."))) {
             if (is_last) {
