@@ -20,7 +20,12 @@ static tg_result expect_end(int fd)
         if (got > 0) {
             return tg_fail(TG_ERR_LIMIT);
         }
-        if (errno != EINTR) {
+        if (errno == EAGAIN) { /* full, but the writer has not ended yet */
+            struct pollfd wait = {.fd = fd, .events = POLLIN};
+            if (poll(&wait, 1, -1) < 0 && errno != EINTR) {
+                return tg_fail_os(errno);
+            }
+        } else if (errno != EINTR) {
             return tg_fail_os(errno);
         }
     }

@@ -80,6 +80,7 @@ static void *write_slowly(void *arg)
     uint8_t *bytes = calloc(1, writer->len);
     writer->result = tg_file_write_all(writer->fd, tg_slice_of(bytes, writer->len));
     free(bytes);
+    usleep(20000); /* full before the end is there */
     close(writer->fd);
     return NULL;
 }
