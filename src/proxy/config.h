@@ -106,6 +106,9 @@ TG_MUST_USE tg_result tg_proxy_config_read(const char *path, const char *const *
 TG_FOREIGN TG_MUST_USE tg_result tg_proxy_config_parse(const char *path, tg_slice json, const char *const *environment,
                                                        tg_faults *faults, tg_proxy_config **out_config);
 
+/* tg_proxy_config_empty makes one without domains and forwards, for a sidecar alone. err: TG_ERR_MEMORY */
+TG_MUST_USE tg_result tg_proxy_config_empty(tg_proxy_config **out_config);
+
 /* Any thread. tg_proxy_config_unref takes NULL too. */
 tg_proxy_config *tg_proxy_config_ref(tg_proxy_config *config);
 void tg_proxy_config_unref(tg_proxy_config *config);

@@ -148,6 +148,34 @@ static tg_result refuse_text(const char *path, const json_t *root, const json_er
     return tg_fail(TG_ERR_SYNTAX);
 }
 
+static tg_proxy_config *make(void)
+{
+    tg_proxy_config *config = calloc(1, sizeof *config);
+    if (config != NULL) {
+        atomic_init(&config->num_refs, 1);
+        tg_arena_init(&config->arena, MAX_ARENA_BYTES, false);
+    }
+    return config;
+}
+
+tg_result tg_proxy_config_empty(tg_proxy_config **out_config)
+{
+    tg_proxy_config *config = make();
+    if (config == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    tg_result result = tg_config_read_limits(NULL, &config->limits);
+    if (tg_is_ok(result)) {
+        result = tg_config_read_timeouts(NULL, &config->timeouts);
+    }
+    if (!tg_is_ok(result)) {
+        tg_proxy_config_unref(config);
+        return result;
+    }
+    *out_config = config;
+    return tg_ok();
+}
+
 tg_result tg_proxy_config_parse(const char *path, tg_slice json, const char *const *environment, tg_faults *faults,
                                 tg_proxy_config **out_config)
 {
@@ -159,13 +187,11 @@ tg_result tg_proxy_config_parse(const char *path, tg_slice json, const char *con
         json_decref(tree);
         return refused;
     }
-    tg_proxy_config *config = calloc(1, sizeof *config);
+    tg_proxy_config *config = make();
     if (config == NULL) {
         json_decref(tree);
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&config->num_refs, 1);
-    tg_arena_init(&config->arena, MAX_ARENA_BYTES, false);
     tg_config_reader reader = {.file = path, .json = json, .arena = &config->arena, .faults = faults};
     tg_config_node root = {.reader = &reader, .value = tree};
     tg_result result = read_root(&root, environment, config);

@@ -1,0 +1,241 @@
+#include "proxy/worker.h"
+
+#include "proxy/connection.h"
+#include "proxy/egress.h"
+#include "proxy/forward.h"
+#include "proxy/http_router.h"
+#include "proxy/sidecar.h"
+#include "proxy/sni_router.h"
+#include "sys/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct tg_worker_listener {
+    tg_link link;
+    tg_proxy_worker *worker;
+    tg_listener *listener;
+    tg_proxy_door door;
+    bool is_kept; /* while a configuration is applied */
+};
+
+static const tg_connection_service *service_of(const tg_proxy_door *door)
+{
+    switch (door->service) {
+    case TG_SERVICE_HTTPS:
+        return &tg_sni_router_service;
+    case TG_SERVICE_INTERNET:
+        return &tg_egress_service;
+    case TG_SERVICE_FORWARD:
+        return &tg_forward_service;
+    case TG_SERVICE_SIDECAR:
+        return door->is_return ? &tg_sidecar_return_service : &tg_sidecar_service;
+    case TG_SERVICE_HTTP:
+    case TG_SERVICE_KMS:
+    case TG_SERVICE_ADMIN:
+    case TG_NUM_PROXY_SERVICES:
+        break;
+    }
+    return NULL;
+}
+
+static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
+{
+    tg_worker_listener *own = owner;
+    const tg_connection_service *service = service_of(&own->door);
+    (void)listener;
+    if (service != NULL) {
+        tg_proxy_connection_open(own->worker, &own->door, service, stream);
+    } else {
+        tg_proxy_http_open(own->worker, &own->door, stream);
+    }
+}
+
+static void on_fault(tg_listener *listener, tg_result result, uint64_t num_refused, void *owner)
+{
+    const tg_worker_listener *own = owner;
+    char text[TG_MAX_ADDRESS_BYTES];
+    tg_log(TG_LOG_WARN, "proxy", "accept failed", TG_F_STR("service", tg_proxy_service_name(own->door.service)),
+           TG_F_STR("address", tg_address_format(tg_listener_address(listener), text)), TG_F_ERR(result),
+           TG_F_UINT("refused", num_refused), TG_F_STR("remedy", "raise LimitNOFILE, or lower limits.connections"));
+}
+
+static void on_finished(tg_listener *listener, void *owner)
+{
+    tg_worker_listener *own = owner;
+    (void)listener;
+    tg_proxy_worker *worker = own->worker;
+    tg_link_remove(&own->link);
+    free(own);
+    tg_proxy_worker_visit_left(worker);
+}
+
+static const tg_listener_calls listener_calls = {on_accepted, on_fault, on_finished};
+
+tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_worker **out_worker)
+{
+    tg_proxy_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    worker->shared = shared;
+    tg_link_init_head(&worker->listeners);
+    tg_link_init_head(&worker->pending);
+    tg_link_init_head(&worker->open);
+    tg_result result = tg_loop_new(&worker->loop);
+    if (tg_is_ok(result)) {
+        result = tg_relay_pool_new(worker->loop, NULL, &worker->pool);
+    }
+    if (!tg_is_ok(result)) {
+        tg_proxy_worker_free(worker);
+        return result;
+    }
+    *out_worker = worker;
+    return tg_ok();
+}
+
+void tg_proxy_worker_free(tg_proxy_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    worker->is_gone = true;
+    tg_proxy_worker_end_all(worker);
+    while (!tg_link_is_empty(&worker->listeners)) {
+        tg_worker_listener *own = TG_OBJECT_OF(worker->listeners.next, tg_worker_listener, link);
+        tg_listener_close(own->listener);
+        tg_link_remove(&own->link);
+        free(own);
+    }
+    tg_own_addresses_free(worker->own_addresses);
+    tg_relay_pool_free(worker->pool);
+    if (worker->loop != NULL) {
+        tg_loop_free(worker->loop);
+    }
+    tg_proxy_config_unref(worker->config);
+    free(worker);
+}
+
+static tg_worker_listener *find_listener(const tg_proxy_worker *worker, const tg_address *address)
+{
+    for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
+        tg_worker_listener *own = TG_OBJECT_OF(each, tg_worker_listener, link);
+        if (tg_address_equal(tg_listener_address(own->listener), address)) {
+            return own;
+        }
+    }
+    return NULL;
+}
+
+static tg_result open_gate(tg_proxy_worker *worker, const tg_proxy_gate *gate)
+{
+    tg_worker_listener *own = find_listener(worker, tg_bound_address(gate->bound));
+    if (own != NULL && !own->is_kept) {
+        own->door = gate->door;
+        own->is_kept = true;
+        return tg_ok();
+    }
+    own = calloc(1, sizeof *own);
+    if (own == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    own->worker = worker;
+    own->door = gate->door;
+    own->is_kept = true;
+    tg_result result = tg_listener_open(worker->loop, gate->bound, &listener_calls, own, &own->listener);
+    if (!tg_is_ok(result)) {
+        free(own);
+        return result;
+    }
+    tg_link_append(&worker->listeners, &own->link);
+    return tg_ok();
+}
+
+tg_result tg_proxy_worker_apply(tg_proxy_worker *worker, tg_proxy_config *config, const tg_proxy_gate *gates,
+                                size_t num_gates)
+{
+    tg_result result = tg_ok();
+    for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
+        TG_OBJECT_OF(each, tg_worker_listener, link)->is_kept = false;
+    }
+    for (size_t i = 0; i < num_gates; i++) {
+        if (gates[i].door.service == TG_SERVICE_INTERNET && worker->own_addresses == NULL) {
+            TG_TRY(tg_own_addresses_new(&worker->own_addresses));
+        }
+        tg_result opened = open_gate(worker, &gates[i]);
+        result = tg_is_ok(result) ? opened : result;
+    }
+    for (tg_link *each = worker->listeners.next, *next; each != &worker->listeners; each = next) {
+        tg_worker_listener *own = TG_OBJECT_OF(each, tg_worker_listener, link);
+        next = each->next;
+        if (!own->is_kept) {
+            tg_listener_finish(own->listener);
+        }
+    }
+    tg_proxy_config *former = worker->config;
+    worker->config = tg_proxy_config_ref(config);
+    tg_proxy_config_unref(former);
+    return result;
+}
+
+void tg_proxy_worker_drain(tg_proxy_worker *worker)
+{
+    worker->is_draining = true;
+    for (tg_link *each = worker->listeners.next, *next; each != &worker->listeners; each = next) {
+        next = each->next;
+        tg_listener_finish(TG_OBJECT_OF(each, tg_worker_listener, link)->listener);
+    }
+    for (tg_link *each = worker->pending.next, *next; each != &worker->pending; each = next) {
+        tg_proxy_visit *visit = TG_OBJECT_OF(each, tg_proxy_visit, link);
+        next = each->next;
+        if (visit->drain != NULL) {
+            visit->drain(visit);
+        }
+    }
+    tg_proxy_worker_visit_left(worker);
+}
+
+void tg_proxy_worker_end_all(tg_proxy_worker *worker)
+{
+    tg_link *lists[] = {&worker->pending, &worker->open};
+    for (size_t i = 0; i < TG_COUNT(lists); i++) {
+        while (!tg_link_is_empty(lists[i])) {
+            tg_proxy_visit *visit = TG_OBJECT_OF(lists[i]->next, tg_proxy_visit, link);
+            visit->stop(visit, "drained");
+        }
+    }
+}
+
+void tg_proxy_worker_visit_left(tg_proxy_worker *worker)
+{
+    if (worker->is_draining && !worker->is_gone && worker->num_visits == 0 && tg_link_is_empty(&worker->listeners)) {
+        worker->is_gone = true;
+        worker->shared->drained(worker->shared->owner);
+    }
+}
+
+static const char *remedy_of(const tg_address *target, const tg_dial_outcome *outcome)
+{
+    if (outcome->stage == TG_DIAL_RESOLVE) {
+        return "does the name resolve on this host?";
+    }
+    if (target->kind == TG_ADDRESS_VSOCK) {
+        return outcome->result.os_error == ENODEV ? "no enclave has this CID: is it running (nitro-cli "
+                                                    "describe-enclaves), is the CID the configured one?"
+                                                  : "does the enclave run, and does its program listen on this port?";
+    }
+    return target->kind == TG_ADDRESS_HVSOCK ? "does the machine run, and does its program listen on this port?"
+                                             : "does something listen there?";
+}
+
+void tg_proxy_log_dial(const tg_proxy_visit *visit, const tg_address *target, tg_slice route,
+                       const tg_dial_outcome *outcome)
+{
+    char text[TG_MAX_ADDRESS_BYTES], peer[TG_PEER_TEXT_BYTES];
+    tg_log(TG_LOG_WARN, "proxy", target->kind == TG_ADDRESS_VSOCK ? "vsock dial failed" : "dial failed",
+           TG_F_UINT("connection", visit->id), TG_F_STR("service", tg_proxy_service_name(visit->door.service)),
+           TG_F_STR("peer", tg_peer_format(&visit->peer, peer)), TG_F_SLICE("route", route),
+           TG_F_STR("target", tg_address_format(target, text)), TG_F_STR("stage", tg_dial_stage_name(outcome->stage)),
+           TG_F_ERR(outcome->result), TG_F_STR("reason", outcome->reason),
+           TG_F_STR("remedy", remedy_of(target, outcome)));
+}

@@ -1,0 +1,81 @@
+/* One thread with one loop: doors at which clients come in, and the visits that they make. */
+#ifndef TG_PROXY_WORKER_H
+#define TG_PROXY_WORKER_H
+
+#include "io/bound.h"
+#include "io/dial.h"
+#include "io/listener.h"
+#include "io/relay.h"
+#include "proxy/config.h"
+#include "proxy/limiter.h"
+#include "proxy/own_addresses.h"
+#include "proxy/sidecar.h"
+#include "proxy/visit.h"
+
+#include <pthread.h>
+
+/* What all workers see. It outlives them. */
+typedef struct tg_proxy_shared {
+    tg_limiter *limiter;
+    const tg_proxy_sidecar *sidecar; /* NULL: none */
+    tg_slice sidecar_tlv;
+    size_t num_workers;
+    _Atomic uint64_t last_id;
+    /* Told by a worker that drains and has nothing left; any thread. */
+    void (*drained)(void *owner);
+    void *owner;
+} tg_proxy_shared;
+
+/* A bound socket and what is served there. */
+typedef struct tg_proxy_gate {
+    tg_bound *bound;
+    tg_proxy_door door; /* its pointers are the configuration's that it belongs to */
+    bool is_kept;       /* while a new configuration is put together */
+} tg_proxy_gate;
+
+typedef struct tg_worker_listener tg_worker_listener;
+
+struct tg_proxy_worker {
+    tg_loop *loop;
+    pthread_t thread;
+    tg_proxy_shared *shared;
+    tg_proxy_config *config;
+    tg_relay_pool *pool;
+    tg_own_addresses *own_addresses; /* NULL where no egress was ever configured */
+    tg_link listeners;
+    tg_link pending; /* visits that have not said where to, the oldest first */
+    tg_link open;
+    size_t num_pending;
+    size_t num_visits;
+    bool is_draining;
+    bool is_gone; /* drained was told */
+};
+
+/* tg_proxy_worker_new makes a worker whose thread does not run yet.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM
+ */
+TG_MUST_USE tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_worker **out_worker);
+/* tg_proxy_worker_free ends every visit; its loop does not run any more. */
+void tg_proxy_worker_free(tg_proxy_worker *worker);
+
+/* tg_proxy_worker_apply makes a configuration the worker's: new gates are opened, those that are gone accept what the
+ * kernel has queued and close, the others go on. On the worker's thread, or before it runs.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM: some gate could not be opened; the others are
+ */
+TG_MUST_USE tg_result tg_proxy_worker_apply(tg_proxy_worker *worker, tg_proxy_config *config,
+                                            const tg_proxy_gate *gates, size_t num_gates);
+
+/* tg_proxy_worker_drain closes the doors; shared->drained is told when the last visit is over.
+ * tg_proxy_worker_end_all ends those that are left. On the worker's thread.
+ */
+void tg_proxy_worker_drain(tg_proxy_worker *worker);
+void tg_proxy_worker_end_all(tg_proxy_worker *worker);
+
+/* tg_proxy_worker_visit_left is called by a visit that is over. */
+void tg_proxy_worker_visit_left(tg_proxy_worker *worker);
+
+/* tg_proxy_log_dial logs a target that could not be reached, in the words that docs/proxy.md explains. */
+void tg_proxy_log_dial(const tg_proxy_visit *visit, const tg_address *target, tg_slice route,
+                       const tg_dial_outcome *outcome);
+
+#endif
