@@ -152,7 +152,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "teegate-proxy: %s: %s\n", detail.field, detail.reason);
         return EXIT_FAILURE;
     }
-    (void)setenv("UV_THREADPOOL_SIZE", "64", 0); /* names are resolved there: a slow server must not hold up others */
     tg_faults faults;
     tg_settings settings = {.table = NULL};
     tg_faults_init(&faults);
