@@ -44,6 +44,11 @@ typedef struct tls_stream {
 
 enum { MAX_DRAIN_BYTES = 65536 };
 
+/* OpenSSL reads on until it has content, and a peer can send records without any (key updates, refused renegotiations)
+ * as fast as they are read: one call reads below twice, which is enough for a record, and the rest waits for its turn.
+ * A peer that sends nothing else is broken off; session tickets, the longest of the honest, stay well below. */
+enum { READS_IN_A_CALL = 2, MAX_BYTES_WITHOUT_CONTENT = 131072 };
+
 static tls_stream *of_face(const tg_stream *stream)
 {
     return TG_OBJECT_OF(stream, tls_stream, face);
@@ -188,9 +193,16 @@ static tg_result note_handshake(tls_stream *tls)
     }
     tls->is_established = true;
     tls->transport.has_guard = false;
+    tls->transport.num_silent = 0;
     tls->peer.tls = &tls->facts.tls;
     tg_tls_count_handshake(tls->context->is_server, tls->facts.tls.version, tls->facts.tls.is_resumed);
     return tg_ok();
+}
+
+static void begin_call(tls_stream *tls)
+{
+    tg_tls_errors_clear();
+    tls->transport.reads_left = READS_IN_A_CALL;
 }
 
 /* What OpenSSL's answer to a call in one direction means: AGAIN, or the end. */
@@ -215,7 +227,7 @@ static tg_result outcome(tls_stream *tls, int direction, int answer)
 static tg_result read_some(tls_stream *tls, uint8_t *out, size_t cap, size_t *out_len)
 {
     size_t len = 0;
-    tg_tls_errors_clear();
+    begin_call(tls);
     int answer = SSL_read_ex(tls->ssl, out, cap, &len);
     /* Behind our close_notify OpenSSL answers 0 for each handshake message (a key update) that it drops. */
     while (answer != 1 && tls->is_notified && SSL_get_error(tls->ssl, answer) == SSL_ERROR_SYSCALL &&
@@ -225,6 +237,7 @@ static tg_result read_some(tls_stream *tls, uint8_t *out, size_t cap, size_t *ou
     }
     TG_TRY(answer == 1 ? tg_ok() : outcome(tls, READING, answer));
     tls->waits_for[READING] = TG_STREAM_READ;
+    tls->transport.num_silent = 0;
     *out_len = len;
     return tg_ok();
 }
@@ -244,6 +257,9 @@ static tg_result tls_read(tg_stream *stream, uint8_t *out, size_t cap, size_t *o
         tg_result noted = note_handshake(tls);
         result = tg_is_ok(noted) ? result : noted;
     }
+    if (!tls->is_broken && tls->is_established && tls->transport.num_silent > MAX_BYTES_WITHOUT_CONTENT) {
+        result = broken_by(tls, 0, TG_TLS_OTHER_FAILURE, "too many bytes without content");
+    }
     settle(tls);
     if (tg_is_ok(result)) {
         *out_len = len;
@@ -261,7 +277,7 @@ static tg_result tls_write(tg_stream *stream, tg_slice bytes, size_t *out_len)
         return tg_fail(TG_ERR_CLOSED);
     }
     size_t len = 0;
-    tg_tls_errors_clear();
+    begin_call(tls);
     int answer = SSL_write_ex(tls->ssl, bytes.ptr, bytes.len, &len);
     tg_result result;
     if (answer == 1) {
@@ -290,7 +306,7 @@ static tg_result tls_write(tg_stream *stream, tg_slice bytes, size_t *out_len)
 
 static tg_result notify(tls_stream *tls)
 {
-    tg_tls_errors_clear();
+    begin_call(tls);
     if (!tls->is_established) {
         int answer = SSL_do_handshake(tls->ssl);
         if (answer != 1) {

@@ -12,6 +12,8 @@ typedef struct tg_tls_transport {
     tg_stream *below;
     tg_tls_hello_guard guard;
     tg_result failure;     /* of the stream below (CLOSED), or of the guard (LIMIT); TG_OK before any */
+    size_t num_silent;     /* bytes that have come since the owner last said 0: how much without content */
+    uint8_t reads_left;    /* in the owner's call that runs: then AGAIN is said, whatever waits below */
     bool has_guard;        /* ClientHellos are watched */
     bool has_read;         /* some byte has come */
     bool has_write_failed; /* `failure` is a write's */
