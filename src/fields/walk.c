@@ -6,6 +6,9 @@
 
 enum { FIRST_FRAMES = 16, FIRST_NAME_BYTES = 64 };
 
+/* What trying a name against a pattern takes, in bytes of scanning: its set-up, and at worst the square of the name. */
+enum { PATTERN_COST = 256, NAME_COST_DIVISOR = 32 };
+
 /* What may come next. White space may stand before all but the last three, which are inside a token. */
 enum {
     EXPECT_VALUE,
@@ -287,6 +290,8 @@ static tg_result match_key(tg_walk *walk, tg_walk_frame *frame)
         return refuse_value(walk, TG_FAULT_BAD_REQUEST, walk->token_at,
                             "a member name takes too long to match against the schema's patterns");
     }
+    uint32_t num_patterns = walk->root->graph->nodes[frame->state].num_patterns;
+    walk->charge = num_patterns * (PATTERN_COST + name.len / NAME_COST_DIVISOR * name.len);
     return tg_ok();
 }
 
@@ -437,13 +442,25 @@ static tg_result read_token(tg_walk *walk, size_t limit)
                                                       : TG_SPAN_STRING);
 }
 
+/* The limit, after what was charged is taken from the budget: first from what goes beyond the text. */
+static size_t pay(tg_walk *walk, size_t limit, size_t *spare)
+{
+    size_t rest = walk->charge - tg_size_min(walk->charge, *spare);
+    *spare -= walk->charge - rest;
+    walk->charge = 0;
+    return limit - tg_size_min(rest, limit - walk->at);
+}
+
 tg_result tg_walk_step(tg_walk *walk, size_t budget)
 {
     size_t left = walk->text.len - walk->at;
-    size_t limit = walk->at + tg_size_min(tg_size_max(budget, 1), left);
+    size_t span = tg_size_min(tg_size_max(budget, 1), left);
+    size_t limit = walk->at + span;
+    size_t spare = tg_size_max(budget, 1) - span;
     for (;;) {
         if (walk->expect >= IN_KEY) {
             TG_TRY(read_token(walk, limit));
+            limit = pay(walk, limit, &spare);
             continue;
         }
         walk->at = tg_json_skip_space(walk->text, walk->at, limit);

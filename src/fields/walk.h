@@ -64,6 +64,7 @@ typedef struct tg_walk {
     tg_span_chunk *last_chunk;
     uint8_t *names; /* memory for a member name without its escapes */
     size_t names_cap;
+    size_t charge; /* what the last member name cost, beyond its own bytes */
     tg_fault fault;
 } tg_walk;
 
@@ -75,6 +76,7 @@ typedef struct tg_walk {
 void tg_walk_init(tg_walk *walk, tg_arena *arena, tg_slice text, const tg_pii_root *root, size_t max_spans);
 
 /* tg_walk_step goes on by about `budget` bytes.
+ * in    budget: names that are matched against patterns count for more than their bytes; SIZE_MAX: to the end
  * err   TG_ERR_AGAIN: more remains; TG_ERR_SYNTAX: walk->fault says why it is refused
  */
 TG_MUST_USE tg_result tg_walk_step(tg_walk *walk, size_t budget);

@@ -75,6 +75,9 @@ tg_slice tg_pii_pattern_text(const tg_pii_pattern *pattern)
 
 tg_result tg_pii_pattern_match(const tg_pii_pattern *pattern, tg_slice name, bool *out_matches)
 {
+    if (name.len > TG_MAX_PATTERN_NAME_BYTES) {
+        return tg_fail(TG_ERR_LIMIT);
+    }
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     if (data == NULL) {
         return tg_fail(TG_ERR_MEMORY);

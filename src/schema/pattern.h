@@ -8,7 +8,9 @@
 
 enum {
     TG_MAX_PATTERN_BYTES = 4096,
-    TG_MAX_PATTERN_STEPS = 20000, /* of one match: some 200 us */
+    TG_MAX_PATTERN_STEPS = 4096,     /* from each place in the name that a match may begin at */
+    TG_MAX_PATTERN_NAME_BYTES = 256, /* PCRE2 does not count a loop over characters as steps: a match may take the
+                                        square, and more, of the name's length */
     TG_MAX_PATTERN_DEPTH = 1000,
     TG_MAX_PATTERN_HEAP_KIB = 1024
 };
@@ -21,7 +23,8 @@ void tg_pii_pattern_free(tg_pii_pattern *pattern);
 tg_slice tg_pii_pattern_text(const tg_pii_pattern *pattern);
 
 /* tg_pii_pattern_match says whether the expression matches somewhere within name. Any thread.
- * err   TG_ERR_LIMIT past the bounds, TG_ERR_SYNTAX where name is not UTF-8, TG_ERR_MEMORY
+ * err   TG_ERR_LIMIT past the bounds (longer names are not looked at), TG_ERR_SYNTAX where name is not UTF-8,
+ *       TG_ERR_MEMORY
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_pii_pattern_match(const tg_pii_pattern *pattern, tg_slice name, bool *out_matches);
 

@@ -211,6 +211,37 @@ static void locate_every_value_has_its_pointer(void **state)
     }
 }
 
+static void step_names_against_patterns_take_more_of_the_budget(void **state)
+{
+    (void)state;
+    static char text[40001] = "{";
+    size_t len = 1;
+    while (len + 16 < sizeof text) {
+        len += (size_t)snprintf(text + len, sizeof text - len, "\"other%03zu\":1,", len % 1000);
+    }
+    snprintf(text + len, sizeof text - len, "\"x-a\":1}");
+    tg_pii_root root = tg_tiny_root("{^x-:!}", true);
+    tg_pii_root plain = tg_tiny_root("{x-a:!}", true);
+    tg_arena arena;
+    tg_walk walk;
+    tg_arena_init(&arena, 1 << 20, true);
+    tg_walk_init(&walk, &arena, tg_slice_str(text), &plain, 10);
+    assert_ok(tg_walk_step(&walk, sizeof text));
+    tg_walk_init(&walk, &arena, tg_slice_str(text), &root, 10);
+    assert_ok(tg_walk_step(&walk, SIZE_MAX));
+    assert_int_equal(walk.num_spans, 1);
+    size_t num_steps = 1;
+    tg_walk_init(&walk, &arena, tg_slice_str(text), &root, 10);
+    tg_result result;
+    while ((result = tg_walk_step(&walk, sizeof text)).code == TG_ERR_AGAIN) {
+        num_steps++;
+    }
+    assert_ok(result);
+    assert_in_range(num_steps, 10, 100);
+    assert_int_equal(walk.num_spans, 1);
+    tg_arena_done(&arena);
+}
+
 static void step_arena_used_up_is_service_unavailable(void **state)
 {
     (void)state;
@@ -248,6 +279,7 @@ int main(void)
         cmocka_unit_test(step_duplicate_keys_are_each_found),
         cmocka_unit_test(step_wrapper_is_seen_through),
         cmocka_unit_test(locate_every_value_has_its_pointer),
+        cmocka_unit_test(step_names_against_patterns_take_more_of_the_budget),
         cmocka_unit_test(step_arena_used_up_is_service_unavailable),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

@@ -74,6 +74,20 @@ static void match_costly_expression_hits_its_bound(void **state)
     tg_pii_pattern_free(pattern);
 }
 
+static void match_longest_name_is_looked_at_and_one_more_refused(void **state)
+{
+    (void)state;
+    static uint8_t name[TG_MAX_PATTERN_NAME_BYTES + 1];
+    memset(name, 'a', sizeof name);
+    tg_pii_pattern *pattern = NULL;
+    bool is_match = true;
+    assert_ok(tg_pii_pattern_new(TG_LIT("[a-z]+_[a-z]+_[a-z]+"), &pattern, NULL));
+    assert_ok(tg_pii_pattern_match(pattern, tg_slice_of(name, TG_MAX_PATTERN_NAME_BYTES), &is_match));
+    assert_false(is_match);
+    assert_code(tg_pii_pattern_match(pattern, tg_slice_of(name, sizeof name), &is_match), TG_ERR_LIMIT);
+    tg_pii_pattern_free(pattern);
+}
+
 static void match_name_that_is_not_utf8_is_an_error(void **state)
 {
     (void)state;
@@ -94,6 +108,7 @@ int main(void)
         cmocka_unit_test(new_invalid_expression_is_refused_with_reason),
         cmocka_unit_test(new_longest_expression_is_taken_and_one_more_refused),
         cmocka_unit_test(match_costly_expression_hits_its_bound),
+        cmocka_unit_test(match_longest_name_is_looked_at_and_one_more_refused),
         cmocka_unit_test(match_name_that_is_not_utf8_is_an_error),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
