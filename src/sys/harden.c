@@ -1,6 +1,7 @@
 #include "sys/harden.h"
 
 #include "base/slice.h"
+#include "sys/sanitizer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,17 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define STAYS_DUMPABLE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STAYS_DUMPABLE 1
-#endif
-#endif
-#ifndef STAYS_DUMPABLE
-#define STAYS_DUMPABLE 0
-#endif
 
 static tg_result refused(tg_detail *detail, const char *what)
 {
@@ -36,7 +26,7 @@ static tg_result forbid_dumps(tg_detail *detail)
     if (setrlimit(RLIMIT_CORE, &none) != 0) {
         return refused(detail, "RLIMIT_CORE");
     }
-    if (!STAYS_DUMPABLE && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    if (!TG_IS_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return refused(detail, "PR_SET_DUMPABLE");
     }
     return tg_ok();
