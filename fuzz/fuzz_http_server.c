@@ -1,7 +1,7 @@
 // room: http io
 // A client's whole conversation with the server, at once and in steps (second byte), while the handler behaves as the
 // first byte says. The same requests must reach the handler, and nothing may be left behind.
-#include "../tests/unit/http/fake_client.h"
+#include "../tests/support/fake_client.h"
 #include "http/server.h"
 #include "io/loop.h"
 

@@ -4,9 +4,9 @@
 
 #include "support/case.h"
 
-#include "fake_client.h"
 #include "http/server.h"
 #include "io/loop.h"
+#include "support/fake_client.h"
 #include "sys/clock.h"
 
 #include <stdio.h>

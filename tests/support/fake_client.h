@@ -1,7 +1,7 @@
 /* A client in memory: a stream whose two ends the test holds. What the server reads is given in pieces of a chosen
  * size, what it writes is taken up to a window that the test opens. Included by one test program at a time. */
-#ifndef TG_TESTS_HTTP_FAKE_CLIENT_H
-#define TG_TESTS_HTTP_FAKE_CLIENT_H
+#ifndef TG_TESTS_SUPPORT_FAKE_CLIENT_H
+#define TG_TESTS_SUPPORT_FAKE_CLIENT_H
 
 #include "base/buf.h"
 #include "base/num.h"
@@ -10,15 +10,16 @@
 #include <stdlib.h>
 
 typedef struct fake_client {
-    tg_stream stream; /* first: the server's end */
-    tg_buf in;        /* not yet read by the server */
-    tg_buf out;       /* written by the server */
-    size_t step;      /* bytes that one read gives at most; 0: all */
-    size_t window;    /* bytes that the server may still write */
-    bool is_at_end;   /* behind `in` the client has ended its side */
-    bool is_broken;   /* and the connection is reset */
-    bool is_shut;     /* the server ended its side */
-    bool is_closed;   /* and closed the stream: the struct lives on */
+    tg_stream stream;    /* first: the server's end */
+    tg_buf in;           /* not yet read by the server */
+    tg_buf out;          /* written by the server */
+    size_t step;         /* bytes that one read gives at most; 0: all */
+    size_t window;       /* bytes that the server may still write */
+    bool is_at_end;      /* behind `in` the client has ended its side */
+    bool is_broken;      /* and the connection is reset */
+    bool is_shut;        /* the server ended its side */
+    bool is_closed;      /* and closed the stream: the struct lives on */
+    const tg_peer *peer; /* who the server sees; NULL: nobody */
     unsigned watched;
     unsigned num_reads; /* calls that gave bytes */
     unsigned num_writes;
@@ -90,10 +91,9 @@ static inline int fake_raw_fd(const tg_stream *stream)
     return -1;
 }
 
-static const tg_peer *fake_peer(const tg_stream *stream)
+static inline const tg_peer *fake_peer(const tg_stream *stream)
 {
-    (void)stream;
-    return NULL;
+    return ((const fake_client *)(const void *)stream)->peer;
 }
 
 static inline const char *fake_fault(const tg_stream *stream)
