@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "sys/file.h"
+#include "sys/log.h"
 #include "tls/engine.h"
 #include "tls/openssl.h"
 
@@ -109,7 +110,7 @@ tg_result tg_tls_authorities_load(const char *path, int64_t now_unix_s, tg_tls_a
     tg_buf_init(&pem, TG_MAX_AUTHORITIES_PEM_BYTES);
     tg_result result = tg_file_read(path, &pem);
     if (result.code == TG_ERR_SYSTEM) {
-        tg_detail_set_reason(detail, "cannot be read: %s", strerror(result.os_error));
+        tg_detail_set_reason(detail, "cannot be read: %s", tg_log_error_text(result));
     } else if (result.code == TG_ERR_LIMIT) {
         tg_detail_set_reason(detail, "longer than %zu bytes", pem.max);
     } else if (tg_is_ok(result)) {

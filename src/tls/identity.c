@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/log.h"
 #include "tls/engine.h"
 #include "tls/openssl.h"
 
@@ -202,7 +203,7 @@ static tg_result read_file(const char *path, tg_buf *buf, tg_detail *detail)
         if (result.code == TG_ERR_LIMIT) {
             tg_detail_set_reason(detail, "longer than %zu bytes", buf->max);
         } else {
-            tg_detail_set_reason(detail, "cannot be read: %s", strerror(result.os_error));
+            tg_detail_set_reason(detail, "cannot be read: %s", tg_log_error_text(result));
         }
     }
     return result;
