@@ -10,7 +10,7 @@ static void log_identity(const tg_tls_identity *identity)
 {
     char until[25];
     tg_buf spki;
-    tg_buf_init(&spki, 2 * TG_SPKI_SHA256_BYTES);
+    tg_buf_init(&spki, (size_t)2 * TG_SPKI_SHA256_BYTES);
     tg_clock_format((uint64_t)tg_tls_identity_not_after_unix_s(identity) * 1000, until);
     if (tg_is_ok(tg_hex_append(&spki, tg_tls_identity_spki_sha256(identity)))) {
         tg_log(TG_LOG_INFO, "tls", "identity",

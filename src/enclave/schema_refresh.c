@@ -60,7 +60,7 @@ static bool is_same(const tg_schema_set *a, const tg_schema_set *b)
 static void log_loaded(const tg_schema_set *set, uint64_t took_ms)
 {
     tg_buf digest;
-    tg_buf_init(&digest, 2 * TG_SCHEMA_DIGEST_BYTES);
+    tg_buf_init(&digest, (size_t)2 * TG_SCHEMA_DIGEST_BYTES);
     if (tg_is_ok(tg_hex_append(&digest, tg_slice_of(tg_schema_set_digest(set), TG_SCHEMA_DIGEST_BYTES)))) {
         tg_log(TG_LOG_INFO, "schema", "schemas_loaded", TG_F_UINT("schemas", tg_schema_set_num_schemas(set)),
                TG_F_UINT("kept", tg_schema_set_num_kept(set)), TG_F_UINT("refused", tg_schema_set_num_refused(set)),

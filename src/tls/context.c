@@ -171,7 +171,7 @@ static tg_result set_up_server(tg_tls_context *context, const tg_tls_server_sett
 tg_result tg_tls_context_new_server(const tg_tls_server_settings *settings, tg_tls_context **out_context,
                                     tg_detail *detail)
 {
-    tg_tls_context *context;
+    tg_tls_context *context = NULL;
     TG_TRY(make(true, &context, detail));
     tg_result result = set_up_server(context, settings, detail);
     if (!tg_is_ok(result)) {
@@ -199,7 +199,7 @@ static tg_result set_up_client(tg_tls_context *context, const tg_tls_client_sett
 tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_tls_context **out_context,
                                     tg_detail *detail)
 {
-    tg_tls_context *context;
+    tg_tls_context *context = NULL;
     TG_TRY(make(false, &context, detail));
     tg_result result = set_up_client(context, settings, detail);
     if (!tg_is_ok(result)) {
