@@ -89,7 +89,7 @@ tg_result tg_own_addresses_new(tg_own_addresses **out_own)
     }
     const struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
     own->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    tg_result result = tg_ok();
+    tg_result result;
     if (own->netlink_fd < 0 ||
         bind(own->netlink_fd, (const struct sockaddr *)(const void *)&groups, sizeof groups) != 0) {
         result = tg_fail_os(errno);

@@ -82,7 +82,7 @@ static size_t take_character(tg_slice *text, uint8_t out[4])
     }
     out[0] = escape;
     for (size_t i = 0; i + 1 < sizeof escapes; i += 2) {
-        out[0] = escape == escapes[i] ? (uint8_t)escapes[i + 1] : out[0];
+        out[0] = escape == (uint8_t)escapes[i] ? (uint8_t)escapes[i + 1] : out[0];
     }
     return 1;
 }

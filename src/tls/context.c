@@ -172,8 +172,11 @@ tg_result tg_tls_context_new_server(const tg_tls_server_settings *settings, tg_t
                                     tg_detail *detail)
 {
     tg_tls_context *context = NULL;
-    TG_TRY(make(true, &context, detail));
-    tg_result result = set_up_server(context, settings, detail);
+    tg_result result = make(true, &context, detail);
+    if (context == NULL) {
+        return result;
+    }
+    result = set_up_server(context, settings, detail);
     if (!tg_is_ok(result)) {
         tg_tls_context_unref(context);
         return result;
@@ -200,8 +203,11 @@ tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_t
                                     tg_detail *detail)
 {
     tg_tls_context *context = NULL;
-    TG_TRY(make(false, &context, detail));
-    tg_result result = set_up_client(context, settings, detail);
+    tg_result result = make(false, &context, detail);
+    if (context == NULL) {
+        return result;
+    }
+    result = set_up_client(context, settings, detail);
     if (!tg_is_ok(result)) {
         tg_tls_context_unref(context);
         return result;
