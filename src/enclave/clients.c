@@ -2,10 +2,23 @@
 
 #include "base/text.h"
 
+/* A listed name is of the kind that it looks like: an authority that lets clients choose one kind of name does not
+ * thereby let them choose another. No DNS name holds a colon or an at sign, every URI holds a colon. */
+static tg_peer_name_kind kind_of(tg_slice listed)
+{
+    if (tg_slice_find(listed, ':') < listed.len) {
+        return TG_PEER_NAME_URI;
+    }
+    return tg_slice_find(listed, '@') < listed.len ? TG_PEER_NAME_EMAIL : TG_PEER_NAME_DNS;
+}
+
 static bool is_listed(const tg_setting_list *names, const tg_peer_name *name)
 {
     for (size_t i = 0; i < names->num_items; i++) {
         tg_slice listed = tg_slice_str(names->items[i]);
+        if (kind_of(listed) != name->kind) {
+            continue;
+        }
         bool is_equal = name->kind == TG_PEER_NAME_DNS ? tg_text_equal_nocase(listed, name->text)
                                                        : tg_slice_equal(listed, name->text);
         if (is_equal) {

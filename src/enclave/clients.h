@@ -5,8 +5,9 @@
 #include "io/peer.h"
 #include "settings/setting_value.h"
 
-/* tg_clients_allow says whether the peer's verified certificate holds one of the names: DNS names without case,
- * others byte for byte. A plain stream, no certificate, or one whose end has passed at `now_unix_s`, is allowed
+/* tg_clients_allow says whether the peer's verified certificate holds one of the names, of the kind that it
+ * looks like (with a colon a URI, else with an at sign an e-mail address, else DNS): DNS names without case, others
+ * byte for byte. A plain stream, no certificate, or one whose end has passed at `now_unix_s`, is allowed
  * nothing. Asked for each request: a connection may outlive its certificate.
  */
 TG_FOREIGN bool tg_clients_allow(const tg_setting_list *names, const tg_peer *peer, int64_t now_unix_s);
