@@ -47,7 +47,7 @@ def python_functions(path):
 
 
 shared = {}
-for path in tree.files("*.py", under=("tests",)):
+for path in tree.files("*.py", under=("tests/integration", "tests/support")):  # what tests import
     if not path.rsplit("/", 1)[-1].startswith("test_"):
         shared.update(python_functions(path))
 for path in tree.files("test_*.py", under=("tests",)):
