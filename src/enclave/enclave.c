@@ -33,7 +33,7 @@ typedef struct enclave {
     _Atomic size_t num_undrained; /* workers */
     tg_task all_drained;
     tg_deadline drain_deadline;
-    tg_subscription readiness;
+    tg_task readiness;
     bool was_ready;
 } enclave;
 
@@ -44,19 +44,36 @@ static void log_faults(tg_log_level level, const tg_faults *faults)
     }
 }
 
-/* Says once when requests can be answered, and when they no longer can. */
-static void on_snapshot(void *owner)
+static bool are_workers_ready(const enclave *self)
+{
+    for (size_t i = 0; i < self->num_workers; i++) {
+        if (!tg_worker_is_ready(self->workers[i])) {
+            return false;
+        }
+    }
+    return self->num_workers > 0;
+}
+
+/* Says once when requests can be answered, by every worker, and when they no longer can. */
+static void tell_readiness(tg_task *task)
+{
+    enclave *self = TG_OBJECT_OF(task, enclave, readiness);
+    bool is_ready = are_workers_ready(self);
+    if (is_ready == self->was_ready) {
+        return;
+    }
+    self->was_ready = is_ready;
+    tg_snapshot *snapshot = tg_publisher_current(self->publisher);
+    tg_log(is_ready ? TG_LOG_INFO : TG_LOG_WARN, "enclave", is_ready ? "ready" : "degraded",
+           TG_F_UINT("schemas", tg_snapshot_num_schemas(snapshot)),
+           TG_F_BOOL("dek_ready", tg_snapshot_ring(snapshot) != NULL));
+    tg_snapshot_unref(snapshot);
+}
+
+static void on_taken_up(void *owner)
 {
     enclave *self = owner;
-    tg_snapshot *snapshot = tg_publisher_current(self->publisher);
-    bool is_ready = tg_snapshot_is_ready(snapshot);
-    if (is_ready != self->was_ready) {
-        tg_log(is_ready ? TG_LOG_INFO : TG_LOG_WARN, "enclave", is_ready ? "ready" : "degraded",
-               TG_F_UINT("schemas", tg_snapshot_num_schemas(snapshot)),
-               TG_F_BOOL("dek_ready", tg_snapshot_ring(snapshot) != NULL));
-        self->was_ready = is_ready;
-    }
-    tg_snapshot_unref(snapshot);
+    tg_loop_post(self->loop, &self->readiness);
 }
 
 static void stop_main(tg_task *task)
@@ -192,6 +209,7 @@ static tg_result start_workers(enclave *self)
                                       .num_bounds = self->num_bounds,
                                       .is_draining = &self->is_draining,
                                       .drained = on_worker_drained,
+                                      .taken_up = on_taken_up,
                                       .owner = self};
     self->workers = calloc(num_workers, sizeof(tg_worker *));
     if (self->workers == NULL) {
@@ -229,8 +247,6 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(tg_process_metrics_start("teegate-enclave"));
     TG_TRY(tg_measures_start(self->publisher));
     TG_TRY(watch_signals(self));
-    self->readiness = (tg_subscription){.loop = self->loop, .changed = on_snapshot, .owner = self};
-    TG_TRY(tg_publisher_subscribe(self->publisher, &self->readiness));
     tg_result identity = set_identity(self, faults);
     tg_result keys = set_keys(self, faults);
     tg_result bounds = open_bounds(self, faults);
@@ -273,6 +289,7 @@ int tg_enclave_run(const tg_enclave_settings *settings)
     tg_faults faults;
     int status = TG_EXIT_IN_ORDER;
     self.all_drained.run = stop_main;
+    self.readiness.run = tell_readiness;
     self.drain_deadline.run = on_drain_deadline;
     tg_http_budget_init(&self.budget, (size_t)settings->max_inflight_bytes);
     tg_faults_init(&faults);

@@ -22,6 +22,7 @@ struct tg_worker {
     size_t num_listeners; /* made */
     size_t num_open;      /* of these, not yet finished */
     bool is_paused;
+    _Atomic bool is_ready; /* site.serving's, for other threads */
     tg_task drain;
 };
 
@@ -40,6 +41,13 @@ static void take_up(void *owner)
     }
     tg_serving_unref(worker->site.serving);
     worker->site.serving = next;
+    atomic_store(&worker->is_ready, tg_snapshot_is_ready(tg_serving_snapshot(next)));
+    worker->shared->taken_up(worker->shared->owner);
+}
+
+bool tg_worker_is_ready(const tg_worker *worker)
+{
+    return atomic_load(&worker->is_ready);
 }
 
 static void pause_listeners(tg_worker *worker, bool is_paused)

@@ -15,7 +15,8 @@ typedef struct tg_worker_shared {
     tg_bound *const *bounds; /* the sockets that all of them accept from */
     size_t num_bounds;
     _Atomic bool *is_draining;
-    void (*drained)(void *owner); /* a worker has no connection left; called on its thread */
+    void (*drained)(void *owner);  /* a worker has no connection left; called on its thread */
+    void (*taken_up)(void *owner); /* a worker answers from a newer snapshot; called on its thread */
     void *owner;
 } tg_worker_shared;
 
@@ -28,6 +29,9 @@ TG_MUST_USE tg_result tg_worker_new(const tg_worker_shared *shared, unsigned ind
 
 /* tg_worker_start begins the thread. err: TG_ERR_SYSTEM */
 TG_MUST_USE tg_result tg_worker_start(tg_worker *worker);
+
+/* tg_worker_is_ready says whether the snapshot that the worker answers from is ready. Any thread. */
+bool tg_worker_is_ready(const tg_worker *worker);
 
 /* tg_worker_drain takes what the kernel has queued, accepts nothing more, answers what was begun, and then reports by
  * `drained`. Any thread, once. tg_worker_free ends whatever is left at once, joins the thread and frees. */
