@@ -278,6 +278,13 @@ static void cancel(tg_http_connection *connection)
     }
 }
 
+void tg_http_connection_leave(tg_http_connection *connection)
+{
+    tg_result ignored = tg_stream_shutdown(connection->stream); /* what does not go out at once is not waited for */
+    (void)ignored;
+    tg_http_connection_go(connection, TG_HTTP_CLOSED);
+}
+
 void tg_http_connection_break(tg_http_connection *connection)
 {
     if (connection->exchange != NULL) {
@@ -357,7 +364,7 @@ static void check_without_request(tg_http_connection *connection, uint64_t now_m
     }
     if (is_over(connection->since_ms, connection->num_requests > 0 ? limits->idle_ms : limits->head_ms, now_ms)) {
         tg_http_count(&connection->server->counters.num_idle_closed, 1);
-        tg_http_connection_go(connection, TG_HTTP_CLOSED);
+        tg_http_connection_leave(connection);
     }
 }
 

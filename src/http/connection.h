@@ -94,6 +94,10 @@ static inline tg_slice tg_http_connection_unread(const tg_http_connection *conne
 }
 void tg_http_connection_skip(tg_http_connection *connection, size_t len);
 
+/* tg_http_connection_leave ends a connection between requests. A client that is still there is told (over TLS by
+ * close_notify), so that it does not take the end for a truncation. */
+void tg_http_connection_leave(tg_http_connection *connection);
+
 /* tg_http_connection_break ends a connection that cannot go on: the handler is told, the request recorded. */
 void tg_http_connection_break(tg_http_connection *connection);
 /* tg_http_connection_refuse answers for the server itself and lets the connection end behind it. */

@@ -15,7 +15,7 @@ bool tg_http_step_idle(tg_http_connection *connection)
     tg_http_server *server = connection->server;
     if (tg_http_connection_unread(connection).len == 0) {
         if (connection->is_at_end || server->is_draining) {
-            tg_http_connection_go(connection, TG_HTTP_CLOSED);
+            tg_http_connection_leave(connection);
         }
         return false;
     }

@@ -49,6 +49,7 @@ static void deadline_idle_closes_in_silence(void **state)
     fake_client *client = ask(at, TG_LIT(GET));
     size_t len = tg_buf_len(&client->out);
     settle_ms(at, client, 300);
+    assert_true(client->is_shut); /* over TLS: with close_notify */
     assert_true(client->is_closed);
     assert_int_equal(tg_buf_len(&client->out), len);
     assert_int_equal(tg_http_server_counts(at->server).num_idle_closed, 1);
@@ -339,6 +340,7 @@ static void drain_idle_connections_are_closed_and_the_end_is_told(void **state)
     assert_int_equal(at->num_drained, 0); /* never from inside the call */
     assert_true(tg_http_server_is_full(at->server));
     settle(at, client);
+    assert_true(client->is_shut);
     assert_true(client->is_closed);
     assert_int_equal(at->num_drained, 1);
     fake_client *late = fake_client_new();
