@@ -347,6 +347,24 @@ static bool is_below_rate(const tg_http_connection *connection, uint32_t bytes_p
            connection->rate_bytes < elapsed_ms * bytes_per_second / 1000;
 }
 
+/* What came above the rate counts once more in the next span, and no longer: a client that sends most of a body at once
+ * and then stops would hold its memory for as long as the rest might take. */
+static bool is_body_slow(tg_http_connection *connection, uint64_t now_ms)
+{
+    const tg_http_limits *limits = &connection->server->limits;
+    uint64_t elapsed_ms = now_ms - connection->rate_since_ms;
+    if (is_below_rate(connection, limits->body_bytes_per_second, now_ms)) {
+        return true;
+    }
+    if (elapsed_ms > limits->rate_grace_ms) {
+        uint64_t needed = elapsed_ms * limits->body_bytes_per_second / 1000;
+        uint64_t surplus = connection->rate_bytes - needed;
+        connection->rate_bytes = surplus < needed ? surplus : needed;
+        connection->rate_since_ms = now_ms;
+    }
+    return false;
+}
+
 static bool is_over(uint64_t since_ms, uint32_t limit_ms, uint64_t now_ms)
 {
     return limit_ms > 0 && now_ms - since_ms >= limit_ms;
@@ -371,12 +389,13 @@ static void check_without_request(tg_http_connection *connection, uint64_t now_m
 static void check_answer(tg_http_connection *connection, uint64_t now_ms)
 {
     const tg_http_limits *limits = &connection->server->limits;
-    if (connection->is_blocked && is_below_rate(connection, limits->answer_bytes_per_second, now_ms)) {
+    if (connection->is_blocked && (is_below_rate(connection, limits->answer_bytes_per_second, now_ms) ||
+                                   is_over(connection->taken_ms, limits->idle_ms, now_ms))) {
         tg_http_connection_break(connection);
     }
 }
 
-static tg_http_refusal check_request(const tg_http_connection *connection, uint64_t now_ms)
+static tg_http_refusal check_request(tg_http_connection *connection, uint64_t now_ms)
 {
     const tg_http_limits *limits = &connection->server->limits;
     uint64_t since_ms = connection->since_ms;
@@ -386,7 +405,7 @@ static tg_http_refusal check_request(const tg_http_connection *connection, uint6
     if (connection->state == TG_HTTP_AT_HANDLER) {
         return is_over(since_ms, limits->handler_ms, now_ms) ? TG_HTTP_HANDLER_TIMEOUT : TG_HTTP_NOT_REFUSED;
     }
-    bool is_slow = !connection->exchange->is_paused && is_below_rate(connection, limits->body_bytes_per_second, now_ms);
+    bool is_slow = !connection->exchange->is_paused && is_body_slow(connection, now_ms);
     return is_slow ? TG_HTTP_BODY_TIMEOUT : TG_HTTP_NOT_REFUSED;
 }
 

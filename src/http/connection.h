@@ -59,6 +59,7 @@ struct tg_http_connection {
     bool may_close_at_once; /* the client asked for the end: nothing more can come */
     uint64_t rate_since_ms; /* what a body's or an answer's rate is measured from */
     uint64_t rate_bytes;
+    uint64_t taken_ms; /* when the client last took bytes of an answer, or the answer first waited for it */
 };
 
 /* tg_http_connection_new puts an adopted stream under a connection in IDLE. err: TG_ERR_MEMORY (the stream is the

@@ -22,6 +22,7 @@ static tg_result write_from(tg_http_connection *connection, tg_buf *buf)
         num_written += len;
         exchange->bytes_out += len;
         connection->rate_bytes += len;
+        connection->taken_ms = tg_http_server_now_ms(connection->server);
         tg_http_count(&connection->server->counters.bytes_out, len);
     }
     return tg_ok();
@@ -44,6 +45,7 @@ tg_result tg_http_connection_flush(tg_http_connection *connection)
     if (result.code == TG_ERR_AGAIN && !connection->is_blocked) {
         connection->rate_since_ms = tg_http_server_now_ms(connection->server);
         connection->rate_bytes = 0;
+        connection->taken_ms = connection->rate_since_ms;
     }
     connection->is_blocked = result.code == TG_ERR_AGAIN;
     return result;

@@ -22,10 +22,12 @@ typedef struct tg_http_limits {
     uint32_t target_bytes;            /* [8192] 414 */
     uint64_t body_bytes;              /* [10 MiB] 413; a handler may set another for its request */
     uint32_t head_ms;                 /* [10000] from a request's first byte (or the accept) to its whole head: 408 */
-    uint32_t idle_ms;                 /* [60000] between requests: closed */
+    uint32_t idle_ms;                 /* [60000] between requests, or that an answer waits untouched: closed */
     uint32_t rate_grace_ms;           /* [10000] before the two rates below are looked at */
-    uint32_t body_bytes_per_second;   /* [1024] of a body, on average: 408 */
-    uint32_t answer_bytes_per_second; /* [1024] that a client must take of an answer that waits for it: closed */
+    uint32_t body_bytes_per_second;   /* [1024] of a body, in each span of rate_grace_ms, of which one may pay for the
+                                       * next: 408 */
+    uint32_t answer_bytes_per_second; /* [1024] that a client must take of an answer that waits for it, on average:
+                                       * closed */
     uint32_t handler_ms;              /* [120000] from the whole request to the beginning of its answer: 503 */
     uint32_t linger_ms;               /* [2000] that a closing connection is read from, so that its answer arrives */
     uint32_t linger_bytes;            /* [1 MiB] */

@@ -75,6 +75,24 @@ static void rate_body_too_slow_is_408(void **state)
     }
 }
 
+static void rate_body_that_stops_after_a_burst_is_408(void **state)
+{
+    (void)state;
+    static const uint8_t burst[60000] = {0};
+    static const handler_mode modes[] = {ECHOES, STREAMS_IN};
+    for (size_t i = 0; i < TG_COUNT(modes); i++) {
+        tg_http_limits limits = defaults();
+        limits.rate_grace_ms = 60;
+        server_case *at = start_with(modes[i], &limits, NULL);
+        fake_client *client = ask(at, TG_LIT("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 60001\r\n\r\n"));
+        give(client, tg_slice_of(burst, sizeof burst));
+        settle_ms(at, client, 500);
+        assert_true(answer_starts(client, "HTTP/1.1 408 Request Timeout\r\n"));
+        stop(at);
+        fake_client_free(client);
+    }
+}
+
 static void rate_body_fast_enough_or_paused_goes_on(void **state)
 {
     (void)state;
@@ -109,6 +127,23 @@ static void rate_answer_taken_too_slowly_breaks_the_connection(void **state)
     at->answer_len = 100000;
     fake_client *client = connect_client(at);
     client->window = 1000;
+    give(client, TG_LIT(GET));
+    settle_ms(at, client, 300);
+    assert_true(client->is_closed);
+    assert_int_equal(at->num_aborted, 1);
+    stop(at);
+    fake_client_free(client);
+}
+
+static void deadline_answer_untouched_breaks_the_connection(void **state)
+{
+    (void)state;
+    tg_http_limits limits = defaults();
+    limits.idle_ms = 60;
+    server_case *at = start_with(BIG, &limits, NULL);
+    at->answer_len = 100000;
+    fake_client *client = connect_client(at);
+    client->window = 90000; /* that much of it would pay for a minute and a half */
     give(client, TG_LIT(GET));
     settle_ms(at, client, 300);
     assert_true(client->is_closed);
@@ -462,8 +497,10 @@ int main(void)
         cmocka_unit_test(deadline_head_not_finished_is_408),
         cmocka_unit_test(deadline_idle_closes_in_silence),
         cmocka_unit_test(rate_body_too_slow_is_408),
+        cmocka_unit_test(rate_body_that_stops_after_a_burst_is_408),
         cmocka_unit_test(rate_body_fast_enough_or_paused_goes_on),
         cmocka_unit_test(rate_answer_taken_too_slowly_breaks_the_connection),
+        cmocka_unit_test(deadline_answer_untouched_breaks_the_connection),
         cmocka_unit_test(deadline_handler_silent_is_503),
         cmocka_unit_test(deadline_lingering_client_is_closed),
         cmocka_unit_test(linger_bytes_over_limit_closes),
