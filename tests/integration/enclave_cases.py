@@ -191,6 +191,7 @@ def client_context(certificate=None, versions=None, protocols=("http/1.1",)):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
     if protocols:
         context.set_alpn_protocols(list(protocols))
     if certificate is not None:
