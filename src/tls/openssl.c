@@ -29,9 +29,13 @@ void tg_tls_errors_clear(void)
 
 unsigned long tg_tls_errors_take(void)
 {
-    unsigned long error = ERR_peek_error();
+    unsigned long first = ERR_peek_error();
+    unsigned long error = first;
+    while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL) { /* what TLS made of it says more than its cause */
+        error = ERR_get_error();
+    }
     ERR_clear_error();
-    return error;
+    return error != 0 ? error : first;
 }
 
 const char *tg_tls_error_text(unsigned long error)

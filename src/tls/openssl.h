@@ -16,8 +16,9 @@ void tg_tls_start(void);
 /* tg_tls_errors_clear empties this thread's error queue: before every call whose failure is to be explained. */
 void tg_tls_errors_clear(void);
 
-/* tg_tls_errors_take gives the code of the deepest error of the call that just failed, 0 where OpenSSL gave none, and
- * empties the queue. tg_tls_error_text is its reason in words: static storage, "" for 0.
+/* tg_tls_errors_take gives the code of the first error of the TLS layer in the call that just failed, or else of its
+ * deepest one, 0 where OpenSSL gave none; and empties the queue. tg_tls_error_text is its reason in words: static
+ * storage, "" for 0.
  */
 unsigned long tg_tls_errors_take(void);
 const char *tg_tls_error_text(unsigned long error);

@@ -229,12 +229,6 @@ static tg_result read_some(tls_stream *tls, uint8_t *out, size_t cap, size_t *ou
     size_t len = 0;
     begin_call(tls);
     int answer = SSL_read_ex(tls->ssl, out, cap, &len);
-    /* Behind our close_notify OpenSSL answers 0 for each handshake message (a key update) that it drops. */
-    while (answer != 1 && tls->is_notified && SSL_get_error(tls->ssl, answer) == SSL_ERROR_SYSCALL &&
-           !tls->transport.is_at_end && !tls->transport.has_write_failed && tg_is_ok(tls->transport.failure)) {
-        tg_tls_errors_clear();
-        answer = SSL_read_ex(tls->ssl, out, cap, &len);
-    }
     TG_TRY(answer == 1 ? tg_ok() : outcome(tls, READING, answer));
     tls->waits_for[READING] = TG_STREAM_READ;
     tls->transport.num_silent = 0;

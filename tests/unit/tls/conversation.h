@@ -22,7 +22,7 @@ typedef struct conversation {
     bool is_passive; /* it does nothing but count */
     tg_buf far_got;
     tg_buf far_to_write;
-    int far_error; /* SSL_get_error of the other end's last read; SSL_ERROR_NONE before any */
+    int far_error; /* SSL_get_error of the other end's first call that ended it; SSL_ERROR_NONE before */
     unsigned long far_reason;
 } conversation;
 
@@ -93,25 +93,40 @@ static inline void conversation_on_ready(tg_stream *stream, unsigned events, voi
     conversation_watch();
 }
 
+static inline void conversation_note_far(int answer)
+{
+    int error = SSL_get_error(at.far.ssl, answer);
+    if (at.far_error == SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ) {
+        at.far_error = error;
+        at.far_reason = ERR_peek_error();
+    }
+}
+
 /* The other end: handshake, writes what it has, reads what comes. */
 static inline bool conversation_far(void)
 {
     uint8_t bytes[16384];
     size_t len = 0;
     bool is_any = false;
-    ERR_clear_error();
-    tg_slice out = tg_buf_slice(&at.far_to_write);
-    while (out.len > 0 && SSL_write_ex(at.far.ssl, out.ptr, tg_size_min(out.len, 100000), &len) == 1) {
+    for (;;) {
+        tg_slice out = tg_slice_first(tg_buf_slice(&at.far_to_write), 100000);
+        if (out.len == 0) {
+            break;
+        }
+        ERR_clear_error();
+        int answer = SSL_write_ex(at.far.ssl, out.ptr, out.len, &len);
+        if (answer != 1) {
+            conversation_note_far(answer);
+            break;
+        }
         tg_buf_consume(&at.far_to_write, len);
-        out = tg_buf_slice(&at.far_to_write);
         is_any = true;
     }
     for (;;) {
         ERR_clear_error();
         int answer = SSL_read_ex(at.far.ssl, bytes, sizeof bytes, &len);
         if (answer != 1) {
-            at.far_error = SSL_get_error(at.far.ssl, answer);
-            at.far_reason = ERR_peek_error();
+            conversation_note_far(answer);
             ERR_clear_error();
             return is_any;
         }

@@ -155,8 +155,18 @@ static inline test_far test_far_new(SSL_CTX *context, bool is_server)
     return far;
 }
 
+/* OpenSSL's macro for it drops a const. */
+static inline void test_far_ask_for(test_far *far, const char *server_name)
+{
+    assert_int_equal(
+        SSL_ctrl(far->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)server_name), 1);
+}
+
 static inline void test_far_free(test_far *far)
 {
+    if (far->ssl != NULL) {
+        SSL_set_shutdown(far->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or its session is no good any more */
+    }
     SSL_free(far->ssl);
     *far = (test_far){NULL, NULL, NULL};
 }
