@@ -25,6 +25,8 @@ static int transport_read(BIO *bio, char *out, size_t cap, size_t *out_len)
         transport->num_silent += len;
         transport->has_read = true;
         transport->is_dry = false;
+        /* What follows a hello of TLS 1.2 is encrypted or something else, and may look like a hello. */
+        transport->has_guard = transport->has_guard && SSL_version(transport->ssl) != TLS1_2_VERSION;
         if (transport->has_guard) {
             result = tg_tls_hello_guard_take(&transport->guard, tg_slice_of(out, len), TG_MAX_HELLO_BYTES);
         }
@@ -96,6 +98,7 @@ tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl)
     if (bio == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
+    transport->ssl = ssl;
     BIO_set_data(bio, transport);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);

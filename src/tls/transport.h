@@ -10,6 +10,7 @@
 
 typedef struct tg_tls_transport {
     tg_stream *below;
+    SSL *ssl; /* whose transport it is */
     tg_tls_hello_guard guard;
     tg_result failure;     /* of the stream below (CLOSED), or of the guard (LIMIT); TG_OK before any */
     size_t num_silent;     /* bytes that have come since the owner last said 0: how much without content */

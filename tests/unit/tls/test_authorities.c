@@ -143,7 +143,7 @@ static void load_file_is_named_when_it_fails(void **state)
     assert_true(fd >= 0);
     assert_code(tg_tls_authorities_load("/does/not/exist", test_now(), &authorities, &detail), TG_ERR_SYSTEM);
     assert_string_equal(detail.file, "/does/not/exist");
-    assert_string_equal(detail.reason, "cannot be read: No such file or directory");
+    assert_string_equal(detail.reason, "cannot be read: system: No such file or directory");
     assert_code(tg_tls_authorities_load(path, test_now(), &authorities, &detail), TG_ERR_SYNTAX);
     assert_string_equal(detail.file, path);
     test_append_certificate(&one, &pem);
@@ -169,16 +169,15 @@ static void ref_keeps_the_set_until_the_last_unref(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(parse_several_are_counted_and_hashed),
-        CASE(parse_nothing_is_refused),
-        CASE(parse_all_expired_is_refused_and_one_valid_is_enough),
-        CASE(parse_damaged_one_is_refused_by_number),
-        CASE(parse_as_many_as_allowed_are_taken_and_one_more_refused),
-        CASE(parse_longest_text_is_taken_and_a_byte_more_refused),
-        CASE(load_file_is_named_when_it_fails),
-        CASE(ref_keeps_the_set_until_the_last_unref),
+        cmocka_unit_test_setup_teardown(parse_several_are_counted_and_hashed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_nothing_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_all_expired_is_refused_and_one_valid_is_enough, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_damaged_one_is_refused_by_number, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_as_many_as_allowed_are_taken_and_one_more_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_longest_text_is_taken_and_a_byte_more_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(load_file_is_named_when_it_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ref_keeps_the_set_until_the_last_unref, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -156,19 +156,18 @@ static void take_what_is_no_tls_is_let_through(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(take_longest_hello_is_ok),
-        CASE(take_hello_one_too_long_is_limit),
-        CASE(take_long_hello_in_crumbs_is_limit),
-        CASE(take_header_alone_decides),
-        CASE(take_second_hello_too_long_is_limit),
-        CASE(take_second_hello_in_the_firsts_record_is_seen),
-        CASE(take_after_the_hellos_nothing_is_followed),
-        CASE(take_other_messages_are_not_followed),
-        CASE(take_encrypted_records_are_not_followed),
-        CASE(take_empty_records_and_hellos_are_passed_over),
-        CASE(take_what_is_no_tls_is_let_through),
+        cmocka_unit_test_setup_teardown(take_longest_hello_is_ok, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_hello_one_too_long_is_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_long_hello_in_crumbs_is_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_header_alone_decides, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_second_hello_too_long_is_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_second_hello_in_the_firsts_record_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_after_the_hellos_nothing_is_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_other_messages_are_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_encrypted_records_are_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_empty_records_and_hellos_are_passed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(take_what_is_no_tls_is_let_through, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

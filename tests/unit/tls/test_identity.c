@@ -415,7 +415,7 @@ static void load_files_names_the_one_at_fault(void **state)
     write_file(chain_path, &chain);
     assert_code(tg_tls_identity_load(chain_path, key_path, test_now(), &identity, &detail), TG_ERR_SYSTEM);
     assert_string_equal(detail.file, key_path);
-    assert_string_equal(detail.reason, "cannot be read: No such file or directory");
+    assert_string_equal(detail.reason, "cannot be read: system: No such file or directory");
     write_file(key_path, &key);
     assert_ok(tg_tls_identity_load(chain_path, key_path, test_now(), &identity, &detail));
     tg_tls_identity_unref(TG_TAKE(identity));
@@ -549,36 +549,35 @@ static void ref_keeps_the_identity_until_the_last_unref(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(parse_leaf_alone_is_taken),
-        CASE(parse_whole_chain_is_taken_and_given_back),
-        CASE(append_pem_past_the_buffers_maximum_fails),
-        CASE(parse_text_around_the_certificates_is_passed_over),
-        CASE(parse_key_kinds_are_taken),
-        CASE(parse_older_form_of_key_is_taken),
-        CASE(parse_short_rsa_key_is_refused),
-        CASE(parse_encrypted_key_is_refused_with_a_remedy),
-        CASE(parse_key_of_another_certificate_is_refused),
-        CASE(parse_key_of_another_kind_is_refused),
-        CASE(parse_chain_in_the_wrong_order_is_refused),
-        CASE(parse_issuer_first_is_refused),
-        CASE(parse_expired_leaf_is_refused),
-        CASE(parse_expired_issuer_is_refused),
-        CASE(parse_certificate_of_tomorrow_is_refused),
-        CASE(parse_at_the_ends_of_validity_is_taken_and_past_them_not),
-        CASE(parse_nothing_is_refused),
-        CASE(parse_every_truncation_is_refused),
-        CASE(parse_every_damaged_byte_of_a_certificate_leaves_no_leak),
-        CASE(parse_second_certificate_damaged_says_which),
-        CASE(parse_longest_chain_is_taken_and_one_more_refused),
-        CASE(parse_longest_texts_are_taken_and_a_byte_more_refused),
-        CASE(load_files_names_the_one_at_fault),
-        CASE(generate_certificate_has_the_names_and_the_dates),
-        CASE(generate_twice_shares_nothing),
-        CASE(generate_name_that_is_none_is_refused),
-        CASE(generate_with_one_name_too_many_is_refused),
-        CASE(ref_keeps_the_identity_until_the_last_unref),
+        cmocka_unit_test_setup_teardown(parse_leaf_alone_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_whole_chain_is_taken_and_given_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(append_pem_past_the_buffers_maximum_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_text_around_the_certificates_is_passed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_key_kinds_are_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_older_form_of_key_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_short_rsa_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_encrypted_key_is_refused_with_a_remedy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_key_of_another_certificate_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_key_of_another_kind_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_chain_in_the_wrong_order_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_issuer_first_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_expired_leaf_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_expired_issuer_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_certificate_of_tomorrow_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_at_the_ends_of_validity_is_taken_and_past_them_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_nothing_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_every_truncation_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_every_damaged_byte_of_a_certificate_leaves_no_leak, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_second_certificate_damaged_says_which, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_longest_chain_is_taken_and_one_more_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_longest_texts_are_taken_and_a_byte_more_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(load_files_names_the_one_at_fault, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(generate_certificate_has_the_names_and_the_dates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(generate_twice_shares_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(generate_name_that_is_none_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(generate_with_one_name_too_many_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ref_keeps_the_identity_until_the_last_unref, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

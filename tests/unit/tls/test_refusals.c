@@ -312,28 +312,27 @@ static void accept_early_data_is_refused_and_dropped(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(accept_plain_http_is_closed_without_an_answer),
-        CASE(accept_proxy_request_is_closed),
-        CASE(accept_garbage_is_closed),
-        CASE(accept_garbage_one_byte_at_a_time_is_closed),
-        CASE(accept_end_before_a_byte_is_no_fault),
-        CASE(accept_end_in_the_hello_is_cut_off),
-        CASE(accept_reset_in_the_hello_is_cut_off),
-        CASE(close_in_the_handshake_counts_as_given_up),
-        CASE(accept_tls_11_is_refused_with_an_alert),
-        CASE(accept_cbc_suites_are_refused),
-        CASE(accept_suites_without_forward_secrecy_are_refused),
-        CASE(accept_group_that_we_lack_is_refused),
-        CASE(accept_group_that_we_prefer_less_is_taken),
-        CASE(accept_common_protocol_is_chosen),
-        CASE(accept_no_common_protocol_is_refused_with_its_alert),
-        CASE(accept_peers_alert_is_told),
-        CASE(accept_longest_hello_is_waited_for),
-        CASE(accept_hello_one_byte_too_long_is_closed),
-        CASE(close_after_a_refusal_takes_unread_bytes_out_of_the_way),
-        CASE(accept_early_data_is_refused_and_dropped),
+        cmocka_unit_test_setup_teardown(accept_plain_http_is_closed_without_an_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_proxy_request_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_garbage_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_garbage_one_byte_at_a_time_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_end_before_a_byte_is_no_fault, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_end_in_the_hello_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_reset_in_the_hello_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(close_in_the_handshake_counts_as_given_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_tls_11_is_refused_with_an_alert, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_cbc_suites_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_suites_without_forward_secrecy_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_group_that_we_lack_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_group_that_we_prefer_less_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_common_protocol_is_chosen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_no_common_protocol_is_refused_with_its_alert, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_peers_alert_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_longest_hello_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_hello_one_byte_too_long_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(close_after_a_refusal_takes_unread_bytes_out_of_the_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accept_early_data_is_refused_and_dropped, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -4,6 +4,7 @@
 #include "unit/tls/conversation.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ typedef struct far_end {
 } far_end;
 
 static far_end far;
+static sem_t is_waiting; /* posted when the server has answered the ClientHello and reads no more */
 
 static struct {
     tg_loop *loop;
@@ -45,6 +47,7 @@ static struct {
 static int set_up_all(void **state)
 {
     (void)state;
+    sem_init(&is_waiting, 0, 0);
     signal(SIGPIPE, SIG_IGN); /* the far end's: it writes by write(2) */
     issuer = test_issue_authority("root");
     server = test_issue(&(test_request){.subject = "server", .san = "DNS:server.test", .by = &issuer});
@@ -63,7 +66,17 @@ static int tear_down_all(void **state)
     tg_tls_context_unref(context);
     test_certificate_done(&server);
     test_certificate_done(&issuer);
+    sem_destroy(&is_waiting);
     return 0;
+}
+
+/* Called when the server's flight is there, before the client's goes out. */
+static int on_certificate(SSL *ssl, void *owner)
+{
+    (void)ssl;
+    (void)owner;
+    sem_wait(&is_waiting);
+    return 1;
 }
 
 static void *run_far(void *owner)
@@ -75,6 +88,7 @@ static void *run_far(void *owner)
         test_certificate made = test_issue(&(test_request){.subject = "nobody"});
         SSL_CTX_use_certificate(client, made.certificate);
         SSL_CTX_use_PrivateKey(client, made.key);
+        SSL_CTX_set_cert_cb(client, on_certificate, NULL);
         test_certificate_done(&made);
     }
     SSL *ssl = SSL_new(client);
@@ -163,6 +177,7 @@ static void on_ready(tg_stream *stream, unsigned events, void *owner)
     }
     if (echo.waits) {
         tg_stream_watch(stream, 0);
+        sem_post(&is_waiting);
     } else {
         tg_stream_watch(stream, echo.is_at_end || echo.start < echo.end ? TG_STREAM_WRITE : TG_STREAM_READ);
     }

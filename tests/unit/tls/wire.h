@@ -13,6 +13,9 @@
 #include <openssl/ssl.h>
 #include <uv.h>
 
+/* A case that runs a second time, with a set-up for TLS 1.2. */
+#define TEST_12(test, set_up, tear_down) ((struct CMUnitTest){#test " (TLS 1.2)", test, set_up, tear_down, NULL})
+
 typedef struct test_wire {
     tg_stream face; /* what the TLS stream stands on */
     tg_peer peer;
