@@ -9,6 +9,7 @@ of interleaved runs. Memory is the growth of resident memory by idle connections
 --quick (or TG_BENCH_QUICK): short runs, for a check that it works.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -125,8 +126,9 @@ def peer(what, proxy, number, hello):
 def start_teegate(folder, backend):
     port = free_port()
     config = folder / "proxy-config.json"
-    config.write_text('{"domains": {"%s": {"https": "tcp:127.0.0.1:%d"}}, "listen": {"https": "tcp:127.0.0.1:%d"},'
-                      ' "limits": {"connections": 0, "per_source": 0, "rate_per_source": 0}}' % (NAME, backend, port))
+    address = f"tcp:127.0.0.1:{backend}"
+    config.write_text(json.dumps({"domains": {NAME: {"http": address, "https": address}},
+                                  "listen": {"https": f"tcp:127.0.0.1:{port}"}}))
     env = {"PATH": os.environ["PATH"], "PROXY_CONFIG": str(config), "WORKERS": "1", "PROXY_LOG_LEVEL": "warn"}
     return Proxy("teegate-proxy", port, [BUILD / "teegate-proxy"], folder, env=env)
 
