@@ -137,7 +137,7 @@ static const tg_setting table[] = {
     {"HEAD_TIMEOUT_SECS", NUMBER(head_timeout_s), .unit = TG_UNIT_S, .fallback = "10", .min = 1, .max = 3600,
      .effect = "how long a TLS handshake and a request's head may take"},
     {"IDLE_TIMEOUT_SECS", NUMBER(idle_timeout_s), .unit = TG_UNIT_S, .fallback = "60", .min = 1, .max = 86400,
-     .effect = "how long a connection may rest between requests"},
+     .effect = "how long a connection may rest between requests, or an answer wait for its reader to take a byte"},
     {"DRAIN_TIMEOUT_SECS", NUMBER(drain_timeout_s), .unit = TG_UNIT_S, .fallback = "30", .min = 0, .max = 3600,
      .effect = "how long SIGTERM waits for requests under way"},
 
