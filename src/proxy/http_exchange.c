@@ -102,7 +102,7 @@ void tg_http_visit_exchange(tg_http_visit *http)
     } else if (tg_http_flow_is_whole(down) && down->num_ready == 0) {
         tg_http_visit_log(http, "ended");
         bool keeps = http->keeps_client && http->keeps_target && tg_http_flow_is_whole(up) && up->num_ready == 0 &&
-                     !up->is_ended;
+                     (!up->is_ended || tg_buf_len(&up->bytes) > 0); /* who ended its side may have asked more before */
         if (keeps) {
             tg_http_visit_next(http);
         } else {

@@ -1,6 +1,6 @@
 #include "proxy/http_extent.h"
 
-#include "base/num.h"
+#include "base/text.h"
 #include "http/target.h"
 
 void tg_http_extent_begin(tg_http_extent *extent, const tg_http_framing *framing)
@@ -35,12 +35,22 @@ tg_result tg_http_extent_take(tg_http_extent *extent, tg_slice bytes, size_t *ou
     return tg_ok();
 }
 
-tg_result tg_http_route_host(const tg_http_framing *framing, tg_slice *out_host)
+tg_http_refusal tg_http_route_host(const tg_http_head *head, const tg_http_framing *framing, tg_slice *out_host)
 {
+    tg_http_target target;
     tg_http_authority authority;
-    if (framing->host.len == 0 || !tg_is_ok(tg_http_authority_parse(framing->host, &authority)) || authority.is_ipv6) {
-        return tg_fail(TG_ERR_NOT_FOUND);
+    if (tg_slice_equal(head->method, TG_LIT("CONNECT"))) {
+        return TG_HTTP_METHOD_UNSUPPORTED;
     }
-    *out_host = authority.host;
-    return tg_ok();
+    if (!tg_is_ok(tg_http_target_parse(head->target, head->method, &target))) {
+        return TG_HTTP_BAD_TARGET;
+    }
+    if (target.form == TG_HTTP_TARGET_ABSOLUTE && !tg_text_equal_nocase(target.authority, framing->host)) {
+        return TG_HTTP_BAD_HOST;
+    }
+    *out_host = (tg_slice){NULL, 0};
+    if (framing->host.len > 0 && tg_is_ok(tg_http_authority_parse(framing->host, &authority)) && !authority.is_ipv6) {
+        *out_host = authority.host;
+    }
+    return TG_HTTP_NOT_REFUSED;
 }

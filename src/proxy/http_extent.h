@@ -21,9 +21,11 @@ void tg_http_extent_begin(tg_http_extent *extent, const tg_http_framing *framing
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_http_extent_take(tg_http_extent *extent, tg_slice bytes, size_t *out_len);
 
-/* tg_http_route_host gives the host name that a request is for, without its port.
- * err   TG_ERR_NOT_FOUND: it names none, or an IPv6 address
+/* tg_http_route_host gives the host name that a request is for, without its port: that of Host, which a target in the
+ * absolute form must agree with (RFC 9112 §3.2.2), so that no two programs read it differently.
+ * out   *out_host: empty where it names none, or an IPv6 address
  */
-TG_FOREIGN TG_MUST_USE tg_result tg_http_route_host(const tg_http_framing *framing, tg_slice *out_host);
+TG_FOREIGN TG_MUST_USE tg_http_refusal tg_http_route_host(const tg_http_head *head, const tg_http_framing *framing,
+                                                          tg_slice *out_host);
 
 #endif

@@ -241,8 +241,8 @@ static void route(tg_http_visit *http, const tg_http_head *head)
     tg_slice host = {NULL, 0};
     tg_http_refusal refusal = tg_http_frame_request(head, &framing);
     http->is_head_request = tg_slice_equal(head->method, TG_LIT("HEAD"));
-    if (refusal == TG_HTTP_NOT_REFUSED && tg_slice_equal(head->method, TG_LIT("CONNECT"))) {
-        refusal = TG_HTTP_METHOD_UNSUPPORTED;
+    if (refusal == TG_HTTP_NOT_REFUSED) {
+        refusal = tg_http_route_host(head, &framing, &host);
     }
     if (refusal != TG_HTTP_NOT_REFUSED) {
         tg_http_visit_refuse(http, refusal);
@@ -253,10 +253,7 @@ static void route(tg_http_visit *http, const tg_http_head *head)
     http->up.has_head = true;
     http->up.num_ready = head->len;
     http->keeps_client = framing.keeps_alive;
-    const tg_proxy_domain *domain = NULL;
-    if (tg_is_ok(tg_http_route_host(&framing, &host))) {
-        domain = tg_proxy_config_find(http->visit.config, host);
-    }
+    const tg_proxy_domain *domain = tg_proxy_config_find(http->visit.config, host);
     note_host(http, host.len > 0 ? host : framing.host);
     if (domain == NULL) {
         bool is_whole = http->up.extent.is_whole;

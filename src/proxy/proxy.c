@@ -1,7 +1,9 @@
 #include "proxy/proxy.h"
 
 #include "proxy/gates.h"
+#include "proxy/proxy_admin.h"
 #include "sys/log.h"
+#include "telemetry/process.h"
 
 #include <sched.h>
 #include <semaphore.h>
@@ -42,12 +44,13 @@ struct tg_proxy {
     sem_t applied;
     tg_task drained_task;
     _Atomic size_t num_drained;
+    tg_proxy_admin *admin;
     tg_deadline deadline;
     bool is_draining;
     bool is_ending;
 };
 
-const tg_proxy_config *tg_proxy_current_config(const tg_proxy *proxy)
+tg_proxy_config *tg_proxy_current_config(const tg_proxy *proxy)
 {
     return proxy->config;
 }
@@ -262,6 +265,17 @@ static tg_result compose_sidecar(tg_proxy *proxy)
     return tg_ok();
 }
 
+/* The admin's address is that of the start: a reload does not move it. */
+static tg_result open_admin(tg_proxy *proxy, tg_faults *faults)
+{
+    const tg_proxy_listeners *own = &proxy->config->listeners[TG_SERVICE_ADMIN];
+    const tg_address *address = own->num_listeners > 0 ? &own->listeners[0].address : proxy->options.admin;
+    if (address == NULL) {
+        return tg_ok();
+    }
+    return tg_proxy_admin_open(proxy->loop, proxy, proxy->options.sidecar, address, faults, &proxy->admin);
+}
+
 static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
 {
     TG_TRY(tg_loop_new(&proxy->loop));
@@ -269,6 +283,8 @@ static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
     TG_TRY(tg_proxy_gates_open(proxy->config, proxy->options.sidecar, proxy->num_workers > 1, NULL, faults,
                                &proxy->gates));
     TG_TRY(compose_sidecar(proxy));
+    TG_TRY(tg_process_metrics_start("teegate-proxy"));
+    TG_TRY(open_admin(proxy, faults));
     return make_workers(proxy);
 }
 
@@ -347,6 +363,7 @@ void tg_proxy_free(tg_proxy *proxy)
         tg_proxy_worker_free(proxy->handles[i].worker);
     }
     free(proxy->handles);
+    tg_proxy_admin_close(proxy->admin);
     if (proxy->gates.gates != NULL) {
         tg_proxy_gates_done(&proxy->gates);
     }

@@ -32,7 +32,7 @@ TG_MUST_USE tg_result tg_proxy_run(tg_proxy *proxy);
 void tg_proxy_free(tg_proxy *proxy);
 
 /* For the admin's pages; on the main thread. */
-const tg_proxy_config *tg_proxy_current_config(const tg_proxy *proxy);
+tg_proxy_config *tg_proxy_current_config(const tg_proxy *proxy);
 size_t tg_proxy_num_connections(const tg_proxy *proxy);
 bool tg_proxy_is_draining(const tg_proxy *proxy);
 
