@@ -42,18 +42,30 @@ static void free_intake(tg_proxy_connection *connection)
     }
 }
 
-static void finish(tg_proxy_connection *connection, const char *outcome)
+static void log_end(const tg_proxy_connection *connection, const char *outcome)
 {
     char peer[TG_PEER_TEXT_BYTES];
-    tg_proxy_visit *visit = &connection->visit;
+    const tg_proxy_visit *visit = &connection->visit;
     bool is_relayed = connection->state == TG_CONNECTION_RELAYING;
-    tg_log(is_relayed ? TG_LOG_INFO : TG_LOG_DEBUG, "proxy", "connection ended", TG_F_UINT("connection", visit->id),
+    uint64_t num_unlogged;
+    tg_log_level level = is_relayed ? TG_LOG_INFO : TG_LOG_DEBUG;
+    if (!tg_log_is_on(level) || !tg_proxy_worker_may_log(visit->worker, TG_LOG_OF_ENDS, &num_unlogged)) {
+        return;
+    }
+    tg_log(level, "proxy", "connection ended", TG_F_UINT("connection", visit->id),
            TG_F_STR("service", tg_proxy_service_name(visit->door.service)),
            TG_F_STR("peer", tg_peer_format(&visit->peer, peer)), TG_F_SLICE("route", connection->route),
            TG_F_STR("target", connection->target != NULL ? connection->target : ""),
            TG_F_UINT("bytes_in", is_relayed ? tg_relay_bytes(&connection->relay, TG_RELAY_LEFT) : 0),
            TG_F_UINT("bytes_out", is_relayed ? tg_relay_bytes(&connection->relay, TG_RELAY_RIGHT) : 0),
-           TG_F_UINT("duration_ms", tg_loop_now_ms(visit->worker->loop) - visit->began_ms), TG_F_STR("end", outcome));
+           TG_F_UINT("duration_ms", tg_loop_now_ms(visit->worker->loop) - visit->began_ms), TG_F_STR("end", outcome),
+           TG_F_UINT("unlogged", num_unlogged));
+}
+
+static void finish(tg_proxy_connection *connection, const char *outcome)
+{
+    tg_proxy_visit *visit = &connection->visit;
+    log_end(connection, outcome);
     go(connection, TG_CONNECTION_OVER);
     free_intake(connection);
     tg_stream_close(TG_TAKE(connection->client));

@@ -56,14 +56,18 @@ static tg_slice route_of(const tg_http_visit *http)
 void tg_http_visit_log(const tg_http_visit *http, const char *end)
 {
     char peer[TG_PEER_TEXT_BYTES], target[TG_MAX_ADDRESS_BYTES] = "";
+    uint64_t num_unlogged;
     tg_proxy_count_request(route_of(http), http->status);
+    if (!tg_log_is_on(TG_LOG_INFO) || !tg_proxy_worker_may_log(http->visit.worker, TG_LOG_OF_ENDS, &num_unlogged)) {
+        return;
+    }
     tg_log(TG_LOG_INFO, "proxy", "request", TG_F_UINT("connection", http->visit.id), TG_F_STR("service", "http"),
            TG_F_STR("peer", tg_peer_format(&http->visit.peer, peer)), TG_F_STR("name", http->host),
            TG_F_STR("target", http->domain != NULL ? tg_address_format(&http->domain->http, target) : ""),
            TG_F_UINT("status", http->status), TG_F_UINT("bytes_in", http->up.num_bytes),
            TG_F_UINT("bytes_out", http->down.num_bytes),
            TG_F_UINT("duration_ms", tg_loop_now_ms(http->visit.worker->loop) - http->request_began_ms),
-           TG_F_STR("end", end));
+           TG_F_STR("end", end), TG_F_UINT("unlogged", num_unlogged));
 }
 
 void tg_http_visit_close_target(tg_http_visit *http)

@@ -8,7 +8,7 @@
 
 typedef struct tg_probe tg_probe;
 
-enum { TG_PROBE_KEPT_MS = 5000, TG_PROBE_TIMEOUT_MS = 2000 };
+enum { TG_PROBE_KEPT_MS = 5000, TG_PROBE_TIMEOUT_MS = 1000 };
 
 typedef struct tg_probe_result {
     const char *name;   /* of the domain, or "enclave"; lives as long as the probe */

@@ -38,6 +38,15 @@ static tg_metric_family requests = {
     .max_children = MAX_ROUTES,
 };
 
+static tg_metric_family unlogged = {.name = "teegate_proxy_unlogged_total",
+                                    .help = "Log lines left out because clients caused too many in a second.",
+                                    .kind = TG_METRIC_COUNTER};
+
+void tg_proxy_count_unlogged(void)
+{
+    tg_metric_add(tg_metric_only(&unlogged), 1);
+}
+
 static tg_slice name_of(tg_proxy_service service)
 {
     return tg_slice_str(tg_proxy_service_name(service));

@@ -10,13 +10,14 @@
  *
  * tg_proxy_count_open counts a connection that begins (1) or ends (-1); tg_proxy_count_end how it ended.
  * tg_proxy_count_refusal counts by the rule that refused, tg_proxy_count_dial how long a dial took,
- * tg_proxy_count_request a request of the HTTP router.
+ * tg_proxy_count_request a request of the HTTP router, tg_proxy_count_unlogged a line that was one too many.
  */
 void tg_proxy_count_open(tg_proxy_service service, int change);
 void tg_proxy_count_end(tg_proxy_service service, tg_slice route, const char *outcome);
 void tg_proxy_count_refusal(tg_proxy_service service, tg_slice rule);
 void tg_proxy_count_dial(tg_proxy_service service, uint64_t duration_ns, bool is_good);
 void tg_proxy_count_request(tg_slice route, unsigned status);
+void tg_proxy_count_unlogged(void);
 
 /* tg_proxy_byte_counters gives the counters of a route: from the client, and from the other side. */
 void tg_proxy_byte_counters(tg_proxy_service service, tg_slice route, tg_metric *out_counters[2]);

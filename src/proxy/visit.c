@@ -158,9 +158,13 @@ void tg_proxy_visit_refused(const tg_proxy_visit *visit, const char *event, tg_s
                             const char *remedy)
 {
     char peer[TG_PEER_TEXT_BYTES];
+    uint64_t num_unlogged;
     tg_proxy_count_refusal(visit->door.service, rule);
+    if (!tg_proxy_worker_may_log(visit->worker, TG_LOG_OF_REFUSALS, &num_unlogged)) {
+        return;
+    }
     tg_log(TG_LOG_WARN, "proxy", event, TG_F_UINT("connection", visit->id),
            TG_F_STR("service", tg_proxy_service_name(visit->door.service)),
            TG_F_STR("peer", tg_peer_format(&visit->peer, peer)), TG_F_SLICE("name", name), TG_F_SLICE("rule", rule),
-           TG_F_STR("remedy", remedy != NULL ? remedy : ""));
+           TG_F_STR("remedy", remedy != NULL ? remedy : ""), TG_F_UINT("unlogged", num_unlogged));
 }

@@ -4,6 +4,7 @@
 #include "proxy/egress.h"
 #include "proxy/forward.h"
 #include "proxy/http_router.h"
+#include "proxy/proxy_metrics.h"
 #include "proxy/sidecar.h"
 #include "proxy/sni_router.h"
 #include "sys/log.h"
@@ -214,6 +215,26 @@ void tg_proxy_worker_visit_left(tg_proxy_worker *worker)
     }
 }
 
+bool tg_proxy_worker_may_log(tg_proxy_worker *worker, tg_log_kind kind, uint64_t *out_num_unlogged)
+{
+    tg_log_budget *budget = &worker->log_budgets[kind];
+    uint64_t max = kind == TG_LOG_OF_REFUSALS ? TG_MAX_REFUSAL_LINES_PER_S : TG_MAX_END_LINES_PER_S;
+    uint64_t second = tg_loop_now_ms(worker->loop) / 1000;
+    if (budget->second != second) {
+        budget->second = second;
+        budget->num_logged = 0;
+    }
+    if (budget->num_logged >= max) {
+        budget->num_unlogged++;
+        tg_proxy_count_unlogged();
+        return false;
+    }
+    budget->num_logged++;
+    *out_num_unlogged = budget->num_unlogged;
+    budget->num_unlogged = 0;
+    return true;
+}
+
 static const char *remedy_of(const tg_address *target, const tg_dial_outcome *outcome)
 {
     if (outcome->stage == TG_DIAL_RESOLVE) {
@@ -237,5 +258,5 @@ void tg_proxy_log_dial(const tg_proxy_visit *visit, const tg_address *target, tg
            TG_F_STR("peer", tg_peer_format(&visit->peer, peer)), TG_F_SLICE("route", route),
            TG_F_STR("target", tg_address_format(target, text)), TG_F_STR("stage", tg_dial_stage_name(outcome->stage)),
            TG_F_ERR(outcome->result), TG_F_STR("reason", outcome->reason),
-           TG_F_STR("remedy", remedy_of(target, outcome)));
+           TG_F_STR("remedy", remedy_of(target, outcome)), TG_F_UINT("unlogged", num_unlogged));
 }

@@ -35,6 +35,16 @@ typedef struct tg_proxy_gate {
 
 typedef struct tg_worker_listener tg_worker_listener;
 
+/* Lines that clients cause are bounded: a flood of them must not fill the disk nor hold up the loop. */
+typedef enum tg_log_kind { TG_LOG_OF_REFUSALS, TG_LOG_OF_ENDS, TG_NUM_LOG_KINDS } tg_log_kind;
+enum { TG_MAX_REFUSAL_LINES_PER_S = 100, TG_MAX_END_LINES_PER_S = 1000 }; /* of one worker */
+
+typedef struct tg_log_budget {
+    uint64_t second;
+    uint64_t num_logged;
+    uint64_t num_unlogged;
+} tg_log_budget;
+
 struct tg_proxy_worker {
     tg_loop *loop;
     pthread_t thread;
@@ -47,6 +57,7 @@ struct tg_proxy_worker {
     tg_link open;
     size_t num_pending;
     size_t num_visits;
+    tg_log_budget log_budgets[TG_NUM_LOG_KINDS];
     bool is_draining;
     bool is_gone; /* drained was told */
 };
@@ -73,6 +84,11 @@ void tg_proxy_worker_end_all(tg_proxy_worker *worker);
 
 /* tg_proxy_worker_visit_left is called by a visit that is over. */
 void tg_proxy_worker_visit_left(tg_proxy_worker *worker);
+
+/* tg_proxy_worker_may_log says whether one more line of its kind may be written in this second; what may not is
+ * counted. out   *out_num_unlogged: lines left out since the last one, for a field `unlogged`
+ */
+bool tg_proxy_worker_may_log(tg_proxy_worker *worker, tg_log_kind kind, uint64_t *out_num_unlogged);
 
 /* tg_proxy_log_dial logs a target that could not be reached, in the words that docs/proxy.md explains. */
 void tg_proxy_log_dial(const tg_proxy_visit *visit, const tg_address *target, tg_slice route,

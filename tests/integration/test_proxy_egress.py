@@ -182,7 +182,7 @@ def test_forward_carries_100_megabytes_each_way(forward, scratch):
             sock.shutdown(socket.SHUT_WR)
             assert digest_of(sock) == (want, 100 << 20)
         assert seen.pop() == (want, 100 << 20)
-        ended = proxy.wait_event("connection ended")
+        ended = proxy.wait_event("connection ended", bytes_in=100 << 20)
         assert (ended["bytes_out"], ended["end"]) == (100 << 20, "ended")
         proxy.stop()
 

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from conftest import program_path, wait_for_listener
+from conftest import program_path
 from proxy_cases import Server, ask, echo, http_named, start_proxy
 
 
@@ -141,3 +141,19 @@ def test_program_links_neither_tls_nor_crypto():
         for file in (sources / room).glob("*.h"):
             allowed |= set(re.findall(r"\b(tg_[a-z0-9_]+)\(", file.read_text(encoding="utf-8")))
     assert not (own & foreign) - allowed
+
+
+def test_flood_of_refusals_is_bounded_in_the_log_and_counted(start, scratch, free_port):
+    admin, path = free_port(), scratch / "egress"
+    config = {
+        "listen": {"internet": f"unix:{path}"},
+        "admin": f"tcp:127.0.0.1:{admin}",
+    }
+    proxy = start_proxy(start, scratch, config, WORKERS=1)
+    for _ in range(600):
+        ask(path, b"\n")
+    _, text = fetch(admin, "/metrics")
+    assert 'teegate_proxy_refusals_total{service="internet",rule="bad_line"} 600' in text
+    num_left_out = int(re.search(r"^teegate_proxy_unlogged_total (\d+)$", text, re.MULTILINE).group(1))
+    assert len(proxy.events("egress refused")) + num_left_out == 600
+    assert num_left_out > 0
