@@ -253,6 +253,10 @@ void tg_proxy_log_dial(const tg_proxy_visit *visit, const tg_address *target, tg
                        const tg_dial_outcome *outcome)
 {
     char text[TG_MAX_ADDRESS_BYTES], peer[TG_PEER_TEXT_BYTES];
+    uint64_t num_unlogged;
+    if (!tg_proxy_worker_may_log(visit->worker, TG_LOG_OF_REFUSALS, &num_unlogged)) {
+        return;
+    }
     tg_log(TG_LOG_WARN, "proxy", target->kind == TG_ADDRESS_VSOCK ? "vsock dial failed" : "dial failed",
            TG_F_UINT("connection", visit->id), TG_F_STR("service", tg_proxy_service_name(visit->door.service)),
            TG_F_STR("peer", tg_peer_format(&visit->peer, peer)), TG_F_SLICE("route", route),
