@@ -73,6 +73,15 @@ def test_demo_without_a_terminal_shows_the_round_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_demo_proxy_routes_by_name_and_names_the_rule_that_refuses(tmp_path):
+    program_path("teegate-proxy")
+    done = in_folder(SOURCE, "script/demo proxy </dev/null", TEEGATE_BUILD=str(BUILD), TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for told in ("Domain not found", "unrecognized name", '"rule":"metadata"', '"rule":"no_rule"', '{"ssn":"v1.'):
+        assert told in done.stdout, told
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_demo_program_that_fails_is_told_and_cleaned_up(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "tmp").mkdir()
