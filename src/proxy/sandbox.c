@@ -157,9 +157,9 @@ tg_result tg_sandbox_enter(const tg_sandbox_options *options, tg_sandbox_report 
         return refused(detail, "no_new_privs");
     }
     report.has_no_new_privileges = true;
+    report.unreadable = first_unreadable(options);
     if (!TG_IS_SANITIZED) {
         TG_TRY(enter_paths(options, &report.landlock_abi, detail));
-        report.unreadable = first_unreadable(options);
         TG_TRY(enter_filter(options, &report.has_filter, detail));
     }
     *out_report = report;
