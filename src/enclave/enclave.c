@@ -12,9 +12,10 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The admin listener's thread has no cipher handles of its own but counts as one that might. */
-enum { NUM_OWN_THREADS = 1 };
+enum { NUM_OWN_THREADS = 1, END_S = 10 };
 
 typedef struct enclave {
     const tg_enclave_settings *settings;
@@ -267,6 +268,7 @@ static tg_result start(enclave *self, tg_faults *faults)
 
 static void end(enclave *self)
 {
+    alarm(END_S); /* a thread that never comes back must not keep the process: SIGALRM then ends it */
     tg_schema_refresh_stop(self->refresh);
     tg_measures_stop();
     for (size_t i = 0; i < self->num_workers; i++) {
@@ -281,6 +283,7 @@ static void end(enclave *self)
     }
     tg_publisher_free(self->publisher);
     tg_tls_tickets_unref(self->tickets);
+    alarm(0);
 }
 
 int tg_enclave_run(const tg_enclave_settings *settings)
