@@ -248,8 +248,11 @@ class HalfClosable:
             self.tls.unwrap()
         except ssl.SSLWantReadError:
             pass  # that is the server's close_notify, which we do not wait for
-        self._flush()
-        self.raw.shutdown(socket.SHUT_WR)
+        try:
+            self._flush()
+            self.raw.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the server has ended the connection already; what it said can still be read
 
     def close(self):
         self.raw.close()

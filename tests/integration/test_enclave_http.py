@@ -292,8 +292,8 @@ def test_llhttp_messages_never_crash_or_hang(enclave):
             while num_answers < 10:
                 try:
                     answer = connection.read_answer(is_head=message.startswith(b"HEAD"))
-                except Closed as closed:
-                    assert closed.is_before_answer, path.name
+                except (Closed, ConnectionError):
+                    assert connection.unread == b"", path.name
                     break
                 num_answers += 1
                 assert answer.status in (400, 404, 405, 414, 415, 417, 431, 501, 505), (path.name, answer)
