@@ -3,6 +3,7 @@
 #include "proxy/gates.h"
 #include "proxy/proxy_admin.h"
 #include "sys/log.h"
+#include "sys/service_notify.h"
 #include "telemetry/process.h"
 
 #include <sched.h>
@@ -45,6 +46,7 @@ struct tg_proxy {
     tg_task drained_task;
     _Atomic size_t num_drained;
     tg_proxy_admin *admin;
+    tg_service_notify notify; /* the service manager, if there is one */
     tg_deadline deadline;
     bool is_draining;
     bool is_ending;
@@ -142,6 +144,7 @@ static void on_terminate(int signal_number, void *owner)
     tg_log(TG_LOG_INFO, "proxy", "draining", TG_F_INT("signal", signal_number),
            TG_F_UINT("connections", tg_proxy_num_connections(proxy)));
     proxy->is_draining = true;
+    tg_service_notify_stopping(&proxy->notify, TG_LIT("draining"));
     tell_all(proxy, DRAIN);
     uint64_t drain_ms = proxy->config->timeouts.drain_ms;
     tg_deadline_arm_in(proxy->loop, &proxy->deadline, drain_ms > 0 ? drain_ms : 1);
@@ -216,7 +219,9 @@ static void on_hangup(int signal_number, void *owner)
         tg_log(TG_LOG_WARN, "proxy", "nothing to reload",
                TG_F_STR("remedy", "a sidecar is configured by environment: start it anew"));
     } else if (!proxy->is_draining) {
+        tg_service_notify_reloading(&proxy->notify);
         reload(proxy);
+        tg_service_notify_ready(&proxy->notify, TG_LIT("serving"));
     }
 }
 
@@ -276,8 +281,20 @@ static tg_result open_admin(tg_proxy *proxy, tg_faults *faults)
     return tg_proxy_admin_open(proxy->loop, proxy, proxy->options.sidecar, address, faults, &proxy->admin);
 }
 
+static tg_result open_notify(tg_proxy *proxy, tg_faults *faults)
+{
+    tg_detail detail;
+    tg_detail_clear(&detail);
+    tg_result opened = tg_service_notify_open(proxy->options.environment, &proxy->notify, &detail);
+    if (!tg_is_ok(opened)) {
+        *tg_faults_add(faults) = detail;
+    }
+    return opened;
+}
+
 static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
 {
+    TG_TRY(open_notify(proxy, faults));
     TG_TRY(tg_loop_new(&proxy->loop));
     TG_TRY(tg_limiter_new(&proxy->shared.limiter));
     TG_TRY(tg_proxy_gates_open(proxy->config, proxy->options.sidecar, proxy->num_workers > 1, NULL, faults,
@@ -298,6 +315,7 @@ tg_result tg_proxy_new(const tg_proxy_options *options, tg_proxy_config *config,
     }
     proxy->options = *options;
     proxy->config = tg_proxy_config_ref(config);
+    proxy->notify.fd = -1;
     proxy->num_workers = options->num_workers > 0 ? options->num_workers : num_cores();
     proxy->shared.num_workers = proxy->num_workers;
     proxy->shared.drained = on_worker_drained;
@@ -343,6 +361,7 @@ tg_result tg_proxy_run(tg_proxy *proxy)
         log_listeners(proxy);
         tg_log(TG_LOG_INFO, "proxy", "started", TG_F_UINT("workers", proxy->num_workers),
                TG_F_UINT("domains", proxy->config->num_domains));
+        tg_service_notify_ready(&proxy->notify, TG_LIT("serving"));
         tg_loop_run(proxy->loop);
     }
     tg_deadline_disarm(&proxy->deadline);
@@ -373,6 +392,7 @@ void tg_proxy_free(tg_proxy *proxy)
     tg_limiter_free(proxy->shared.limiter);
     tg_buf_done(&proxy->sidecar_tlv);
     sem_destroy(&proxy->applied);
+    tg_service_notify_close(&proxy->notify);
     tg_proxy_config_unref(proxy->config);
     free(proxy);
 }
