@@ -41,6 +41,17 @@ static void allow_case_counts_but_for_dns_names(void **state)
     assert_false(is_allowed(TG_PEER_NAME_EMAIL, TG_LIT("ops@example.org")));
 }
 
+static void allow_same_bytes_as_another_kind_of_name_are_refused(void **state)
+{
+    (void)state;
+    assert_false(is_allowed(TG_PEER_NAME_URI, TG_LIT("app.example.org")));
+    assert_false(is_allowed(TG_PEER_NAME_EMAIL, TG_LIT("app.example.org")));
+    assert_false(is_allowed(TG_PEER_NAME_DNS, TG_LIT("spiffe://td/app")));
+    assert_false(is_allowed(TG_PEER_NAME_EMAIL, TG_LIT("spiffe://td/app")));
+    assert_false(is_allowed(TG_PEER_NAME_DNS, TG_LIT("Ops@example.org")));
+    assert_false(is_allowed(TG_PEER_NAME_URI, TG_LIT("Ops@example.org")));
+}
+
 static void allow_part_of_a_name_or_more_is_refused(void **state)
 {
     (void)state;
@@ -126,6 +137,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(allow_listed_name_of_any_kind_is_allowed),
         cmocka_unit_test(allow_case_counts_but_for_dns_names),
+        cmocka_unit_test(allow_same_bytes_as_another_kind_of_name_are_refused),
         cmocka_unit_test(allow_part_of_a_name_or_more_is_refused),
         cmocka_unit_test(allow_certificate_at_its_end_and_a_second_past_it),
         cmocka_unit_test(allow_nobody_without_certificate_tls_or_list),
