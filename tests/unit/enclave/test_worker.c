@@ -14,6 +14,7 @@ typedef struct fixture {
     tg_bound *bound;
     _Atomic bool is_draining;
     _Atomic unsigned num_drained;
+    _Atomic unsigned num_taken_up;
     tg_worker_shared shared;
     tg_worker *worker;
     char path[256];
@@ -23,7 +24,23 @@ static fixture f;
 
 static void on_drained(void *owner)
 {
-    atomic_fetch_add((_Atomic unsigned *)owner, 1);
+    atomic_fetch_add(&((fixture *)owner)->num_drained, 1);
+}
+
+static void on_taken_up(void *owner)
+{
+    atomic_fetch_add(&((fixture *)owner)->num_taken_up, 1);
+}
+
+/* Waits until a count of the callbacks above is this. */
+static void wait_until(_Atomic unsigned *count, unsigned expected)
+{
+    uint64_t until_ms = tg_clock_monotonic_ms() + UINT64_C(1000) * TEST_PATIENCE_S;
+    while (atomic_load(count) < expected) {
+        assert_true(tg_clock_monotonic_ms() < until_ms);
+        usleep(1000);
+    }
+    assert_int_equal(atomic_load(count), expected);
 }
 
 static void give_tls(void)
@@ -63,7 +80,8 @@ static void open_worker(const char *const *environment, bool has_tls)
                                   .num_bounds = 1,
                                   .is_draining = &f.is_draining,
                                   .drained = on_drained,
-                                  .owner = &f.num_drained};
+                                  .taken_up = on_taken_up,
+                                  .owner = &f};
     assert_ok(tg_worker_new(&f.shared, 0, &f.worker));
 }
 
@@ -75,16 +93,6 @@ static void close_worker(void)
     tg_enclave_settings_done(&f.settings);
 }
 
-static void wait_until_drained(void)
-{
-    uint64_t until_ms = tg_clock_monotonic_ms() + 1000 * TEST_PATIENCE_S;
-    while (atomic_load(&f.num_drained) == 0) {
-        assert_true(tg_clock_monotonic_ms() < until_ms);
-        usleep(1000);
-    }
-    assert_int_equal(atomic_load(&f.num_drained), 1);
-}
-
 static void serve_requests_over_tls_from_the_newest_snapshot(void **state)
 {
     (void)state;
@@ -92,6 +100,7 @@ static void serve_requests_over_tls_from_the_newest_snapshot(void **state)
     assert_ok(tg_worker_start(f.worker));
     assert_true(test_is_status(test_tls_ask(f.path, TEST_GET("/ready")), "503"));
     assert_ok(tg_publisher_set_schemas(f.publisher, tg_build_text(TEST_SCHEMA), 1));
+    wait_until(&f.num_taken_up, 1);
     assert_true(test_is_status(test_tls_ask(f.path, TEST_GET("/ready")), "200"));
     close_worker();
 }
@@ -152,7 +161,7 @@ static void drain_answers_what_was_begun_and_reports_once(void **state)
     assert_true(test_is_status(answer, "200"));
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
     test_tls_close(&client);
-    wait_until_drained();
+    wait_until(&f.num_drained, 1);
     close_worker();
 }
 
