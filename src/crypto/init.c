@@ -2,6 +2,7 @@
 
 #include "crypto/gcrypt_result.h"
 #include "crypto/hmac.h"
+#include "crypto/openssl_heap.h"
 #include "crypto/siv.h"
 #include "sys/log.h"
 #include "sys/secret.h"
@@ -74,6 +75,7 @@ tg_result tg_crypto_init(size_t num_workers)
     if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P) != 0) {
         return tg_ok();
     }
+    (void)tg_openssl_heap_wipe(); /* too late where a test has used OpenSSL before; no program has */
     if (gcry_check_version("1.10.0") == NULL) {
         return tg_fail(TG_ERR_UNSUPPORTED);
     }
