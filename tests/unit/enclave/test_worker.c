@@ -115,6 +115,7 @@ static void serve_without_an_identity_closes_connections(void **state)
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     close(fd);
     give_tls();
+    wait_until(&f.num_taken_up, 1);
     test_tls_client client = test_tls_connect(f.path);
     test_tls_close(&client);
     close_worker();
