@@ -217,6 +217,9 @@ static tg_result outcome(tls_stream *tls, int direction, int answer)
         tls->waits_for[direction] = TG_STREAM_WRITE;
         return tg_fail(TG_ERR_AGAIN);
     case SSL_ERROR_ZERO_RETURN:
+        if (SSL_is_init_finished(tls->ssl) == 0) { /* nobody has proved that it comes from the peer */
+            return broken_by(tls, 0, TG_TLS_CUT_OFF, "ended in the handshake");
+        }
         tls->is_at_end = true;
         return tg_fail(TG_ERR_EOF);
     default:

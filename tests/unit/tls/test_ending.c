@@ -153,6 +153,34 @@ static void close_with_a_tick_due_calls_nobody(void **state)
     assert_int_equal(at.num_calls, 0);
 }
 
+static void read_close_notify_in_the_handshake_is_closed(void **state)
+{
+    (void)state;
+    static const uint8_t alert[] = {21, 3, 3, 0, 2, 1, 0};
+    conversation_far();
+    assert_true(test_carry(&at.wire, &at.far));
+    assert_ok(tg_buf_append(&at.wire.in, tg_slice_of(alert, sizeof alert)));
+    conversation_talk();
+    assert_int_equal(at.end, TG_ERR_CLOSED);
+    assert_string_equal(tg_stream_fault(at.stream), "tls: ended in the handshake");
+    assert_null(tg_stream_peer(at.stream)->tls);
+}
+
+static void read_close_notify_with_the_last_flight_is_eof(void **state)
+{
+    (void)state;
+    conversation_far();
+    assert_true(test_carry(&at.wire, &at.far));
+    assert_true(test_wire_tell(&at.wire));
+    assert_true(test_carry(&at.wire, &at.far));
+    conversation_far();
+    SSL_shutdown(at.far.ssl);
+    conversation_talk();
+    assert_int_equal(at.end, TG_ERR_EOF);
+    assert_string_equal(tg_stream_fault(at.stream), "");
+    assert_non_null(tg_stream_peer(at.stream)->tls);
+}
+
 static void read_end_without_close_notify_is_closed(void **state)
 {
     (void)state;
@@ -253,6 +281,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(close_inside_the_callback_is_safe, serving_set_up, serving_tear_down),
         cmocka_unit_test_setup_teardown(close_inside_a_tick_is_safe, serving_set_up, serving_tear_down),
         cmocka_unit_test_setup_teardown(close_with_a_tick_due_calls_nobody, serving_set_up, serving_tear_down),
+        cmocka_unit_test_setup_teardown(read_close_notify_in_the_handshake_is_closed, serving_set_up,
+                                        serving_tear_down),
+        TEST_12(read_close_notify_in_the_handshake_is_closed, serving_set_up_12, serving_tear_down),
+        cmocka_unit_test_setup_teardown(read_close_notify_with_the_last_flight_is_eof, serving_set_up,
+                                        serving_tear_down),
         cmocka_unit_test_setup_teardown(read_end_without_close_notify_is_closed, serving_set_up, serving_tear_down),
         TEST_12(read_end_without_close_notify_is_closed, serving_set_up_12, serving_tear_down),
         cmocka_unit_test_setup_teardown(read_end_inside_a_record_is_closed, serving_set_up, serving_tear_down),
