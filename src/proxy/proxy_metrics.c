@@ -55,10 +55,10 @@ static tg_slice name_of(tg_proxy_service service)
 void tg_proxy_count_open(tg_proxy_service service, int change)
 {
     static _Atomic(tg_metric *) children[TG_NUM_PROXY_SERVICES];
-    tg_metric *gauge = atomic_load_explicit(&children[service], memory_order_relaxed);
+    tg_metric *gauge = atomic_load_explicit(&children[service], memory_order_acquire);
     if (gauge == NULL) {
         gauge = tg_metric_of(&open_connections, name_of(service));
-        atomic_store_explicit(&children[service], gauge, memory_order_relaxed);
+        atomic_store_explicit(&children[service], gauge, memory_order_release);
     }
     tg_metric_move(gauge, change);
 }
