@@ -27,7 +27,7 @@ typedef struct tls_stream {
     tg_tls_facts facts;
     tg_result failure;   /* where is_broken */
     unsigned long error; /* OpenSSL's, for the fault */
-    const char *fault;   /* ours: goes before `error` */
+    const char *fault;   /* ours: said behind OpenSSL's */
     uint8_t watched;
     uint8_t watched_below;
     uint8_t waits_for[NUM_DIRECTIONS]; /* readiness below that this direction needs */
