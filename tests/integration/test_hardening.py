@@ -15,7 +15,7 @@ PROGRAMS = sorted(p.stem.replace("_", "-") for p in (SOURCE / "src/programs").gl
 COMMON = {"libc.so.6", "libuv.so.1", "libjansson.so.4"}
 LIBRARIES = {
     "teegate-enclave": COMMON | {"libssl.so.3", "libcrypto.so.3", "libgcrypt.so.20", "libyaml-0.so.2", "libpcre2-8.so.0"},
-    "teegate-proxy": COMMON,
+    "teegate-proxy": COMMON | {"libyaml-0.so.2"},  # allowlists in AWS vsock-proxy's form
     "teegate": COMMON | {"libssl.so.3", "libcrypto.so.3", "libgcrypt.so.20", "libyaml-0.so.2", "libpcre2-8.so.0"},
 }
 # The host's program must not be able to open what passes through it.

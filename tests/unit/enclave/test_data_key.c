@@ -24,8 +24,8 @@ static void data_key_file_is_read_and_warned_of(void **state)
     (void)state;
     tg_key_ring *ring = NULL;
     tg_faults faults;
-    tg_test_write_file("dek", TG_LIT("0123456789abcdef0123456789abcdef"));
-    assert_ok(data_key("DEK_FILE", tg_test_path("dek"), &faults, &ring));
+    tg_test_write_file("key", TG_LIT("0123456789abcdef0123456789abcdef"));
+    assert_ok(data_key("DEK_FILE", tg_test_path("key"), &faults, &ring));
     assert_int_equal(tg_key_ring_len(ring), 1);
     assert_memory_equal(tg_secret_bytes(tg_key_ring_at(ring, 0)->key), "0123456789abcdef0123456789abcdef", 32);
     assert_true(tg_test_log_says("\"event\":\"development_key\",\"source\":\"DEK_FILE\""));

@@ -1,15 +1,17 @@
 #include "proxy/own_addresses.h"
 
 #include "support/case.h"
+#include "support/child.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void has_knows_the_loopback_and_no_stranger(void **state)
@@ -51,18 +53,27 @@ static int try_change(void)
 static void has_sees_an_address_that_is_added_later(void **state)
 {
     (void)state;
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        _exit(try_change());
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 2) {
+    int status = tg_status_in_child(try_change);
+    if (status == 2) {
         skip();
     }
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(status, 0);
+}
+
+/* Without descriptors no socket can be made, and nothing is left behind. */
+static int try_without_descriptors(void)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    tg_own_addresses *own = NULL;
+    setrlimit(RLIMIT_NOFILE, &none);
+    tg_result result = tg_own_addresses_new(&own);
+    return result.code == TG_ERR_SYSTEM && result.os_error == EMFILE && own == NULL ? 0 : 1;
+}
+
+static void new_without_descriptors_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(tg_status_in_child(try_without_descriptors), 0);
 }
 
 int main(void)
@@ -70,6 +81,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(has_knows_the_loopback_and_no_stranger),
         cmocka_unit_test(has_sees_an_address_that_is_added_later),
+        cmocka_unit_test(new_without_descriptors_fails),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
