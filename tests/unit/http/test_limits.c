@@ -98,7 +98,7 @@ static void rate_body_fast_enough_or_paused_goes_on(void **state)
     (void)state;
     tg_http_limits limits = defaults();
     limits.rate_grace_ms = 40;
-    limits.body_bytes_per_second = 100;
+    limits.body_bytes_per_second = 20;
     server_case *at = start_with(ECHOES, &limits, NULL);
     fake_client *client = ask(at, TG_LIT("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"));
     for (size_t i = 0; i < 10; i++) {

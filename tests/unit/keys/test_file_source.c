@@ -1,4 +1,3 @@
-#include "keys/development_dev.h"
 #include "keys/file_source.h"
 #include "support/case.h"
 
@@ -90,45 +89,12 @@ static void read_missing_or_no_file_says_so(void **state)
     assert_code(tg_key_file_read("/dev/zero", &ring, &detail), TG_ERR_UNSUPPORTED);
 }
 
-static void kept_dev_second_reading_gives_the_same_key(void **state)
-{
-    (void)state;
-    tg_key_ring *first = NULL, *second = NULL;
-    struct stat info;
-    tg_detail detail = {0};
-    unlink(path);
-    assert_ok(tg_key_kept_dev(folder, &first, &detail));
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_mode & 0777, 0600);
-    assert_int_equal(info.st_size, 32);
-    assert_ok(tg_key_kept_dev(folder, &second, &detail));
-    assert_true(tg_key_ring_equal(first, second));
-    tg_key_ring_unref(first);
-    tg_key_ring_unref(second);
-}
-
-static void kept_dev_folder_that_is_not_there_says_so(void **state)
-{
-    (void)state;
-    tg_key_ring *ring = NULL;
-    tg_detail detail = {0};
-    char long_folder[5000];
-    assert_false(tg_is_ok(tg_key_kept_dev("/nonexistent", &ring, &detail)));
-    assert_string_equal(detail.reason, "the development key cannot be kept there");
-    memset(long_folder, 'a', sizeof long_folder - 1);
-    long_folder[sizeof long_folder - 1] = 0;
-    assert_code(tg_key_kept_dev(long_folder, &ring, &detail), TG_ERR_LIMIT);
-    assert_null(ring);
-}
-
 int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(read_raw_and_base64_give_the_same_key),
         cmocka_unit_test(read_other_content_is_refused_without_showing_it),
         cmocka_unit_test(read_missing_or_no_file_says_so),
-        cmocka_unit_test(kept_dev_second_reading_gives_the_same_key),
-        cmocka_unit_test(kept_dev_folder_that_is_not_there_says_so),
     };
     return cmocka_run_group_tests(cases, make_folder, remove_folder);
 }
