@@ -53,7 +53,6 @@ static tg_result decide(tg_proxy_connection *connection, tg_slice input, tg_prox
     }
     *out_decision = (tg_proxy_decision){.route = TG_LIT("egress")};
     if (!tg_is_ok(result)) {
-        tg_proxy_connection_name(connection, tg_slice_first(input, 64));
         return refuse(out_decision, result.code == TG_ERR_LIMIT ? "line_too_long" : "bad_line",
                       "the first line must be host:port and a newline");
     }
