@@ -65,6 +65,7 @@ static void log_end(const tg_proxy_connection *connection, const char *outcome)
 static void finish(tg_proxy_connection *connection, const char *outcome)
 {
     tg_proxy_visit *visit = &connection->visit;
+    tg_proxy_visit_leave(visit);
     log_end(connection, outcome);
     go(connection, TG_CONNECTION_OVER);
     free_intake(connection);

@@ -77,15 +77,25 @@ void tg_proxy_visit_unsettle(tg_proxy_visit *visit)
     }
 }
 
+void tg_proxy_visit_leave(tg_proxy_visit *visit)
+{
+    tg_limiter *limiter = visit->worker->shared->limiter;
+    if (visit->has_left) {
+        return;
+    }
+    visit->has_left = true;
+    if (visit->has_key) {
+        tg_limiter_leave_key(limiter, &visit->key);
+    }
+    tg_limiter_leave(limiter);
+}
+
 void tg_proxy_visit_end(tg_proxy_visit *visit, tg_slice route, const char *outcome)
 {
     tg_proxy_worker *worker = visit->worker;
     tg_link_remove(&visit->link);
     worker->num_pending -= visit->is_pending;
-    if (visit->has_key) {
-        tg_limiter_leave_key(worker->shared->limiter, &visit->key);
-    }
-    tg_limiter_leave(worker->shared->limiter);
+    tg_proxy_visit_leave(visit);
     tg_proxy_count_open(visit->door.service, -1);
     tg_proxy_count_end(visit->door.service, route, outcome);
     tg_proxy_config_unref(TG_TAKE(visit->config));

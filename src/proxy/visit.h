@@ -29,6 +29,7 @@ struct tg_proxy_visit {
     tg_proxy_door door;
     tg_peer peer;
     tg_limit_key key;
+    bool has_left;   /* counted against no limit any more */
     bool has_key;    /* counted under the key */
     bool is_pending; /* it has not yet said where to */
     uint64_t id;
@@ -58,7 +59,10 @@ bool tg_proxy_visit_begin(tg_proxy_visit *visit, tg_proxy_worker *worker, const 
 void tg_proxy_visit_settle(tg_proxy_visit *visit);
 /* tg_proxy_visit_unsettle moves it back: the next request is awaited. */
 void tg_proxy_visit_unsettle(tg_proxy_visit *visit);
-/* tg_proxy_visit_end gives back what begin counted; the caller frees the visit. */
+/* tg_proxy_visit_leave gives the visit's place in the limits back, once: before its end is logged, so that whoever
+ * reads the log finds the place free. */
+void tg_proxy_visit_leave(tg_proxy_visit *visit);
+/* tg_proxy_visit_end leaves and gives back what else begin counted; the caller frees the visit. */
 void tg_proxy_visit_end(tg_proxy_visit *visit, tg_slice route, const char *outcome);
 
 /* tg_proxy_visit_learn notes the client that a PROXY header names and counts the visit under its address instead.
