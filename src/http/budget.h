@@ -17,19 +17,22 @@ static inline void tg_http_budget_init(tg_http_budget *budget, size_t max)
     atomic_init(&budget->used, 0);
 }
 
-/* tg_http_budget_take counts `len` bytes more; false, and nothing is counted, where they do not fit. Any thread; a
- * NULL budget has no end. What was taken is given back by tg_http_budget_give.
+/* tg_http_budget_take counts `len` bytes more; false where they do not fit: then nothing is counted, not even for
+ * a moment in which another thread could be refused for it. Any thread; a NULL budget has no end. What was taken is
+ * given back by tg_http_budget_give.
  */
 static inline bool tg_http_budget_take(tg_http_budget *budget, size_t len)
 {
     if (budget == NULL) {
         return true;
     }
-    size_t used = atomic_fetch_add_explicit(&budget->used, len, memory_order_relaxed);
-    if (used > budget->max || len > budget->max - used) {
-        atomic_fetch_sub_explicit(&budget->used, len, memory_order_relaxed);
-        return false;
-    }
+    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    do {
+        if (len > budget->max - used) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + len, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 

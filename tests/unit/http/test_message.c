@@ -5,6 +5,8 @@
 #include "http/message.h"
 #include "http/refusal.h"
 
+#include <pthread.h>
+
 static void method_of_names_are_told_apart_by_case(void **state)
 {
     (void)state;
@@ -154,6 +156,34 @@ static void budget_take_at_the_end_is_taken_and_one_over_refused(void **state)
     tg_http_budget_give(NULL, 1);
 }
 
+static void *ask_for_too_much(void *argument)
+{
+    tg_http_budget *budget = argument;
+    for (size_t i = 0; i < 1000000; i++) {
+        if (tg_http_budget_take(budget, budget->max + 1)) {
+            return argument;
+        }
+    }
+    return NULL;
+}
+
+static void budget_take_refused_to_one_thread_costs_another_nothing(void **state)
+{
+    (void)state;
+    tg_http_budget budget;
+    pthread_t greedy;
+    void *was_given;
+    tg_http_budget_init(&budget, 10);
+    assert_int_equal(pthread_create(&greedy, NULL, ask_for_too_much, &budget), 0);
+    for (size_t i = 0; i < 1000000; i++) {
+        assert_true(tg_http_budget_take(&budget, 10));
+        tg_http_budget_give(&budget, 10);
+    }
+    assert_int_equal(pthread_join(greedy, &was_given), 0);
+    assert_null(was_given);
+    assert_int_equal(budget.used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -167,6 +197,7 @@ int main(void)
         cmocka_unit_test(is_value_blanks_at_the_ends_are_refused),
         cmocka_unit_test(list_next_empty_elements_are_skipped),
         cmocka_unit_test(budget_take_at_the_end_is_taken_and_one_over_refused),
+        cmocka_unit_test(budget_take_refused_to_one_thread_costs_another_nothing),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
