@@ -133,7 +133,7 @@ static const tg_setting table[] = {
     {"MAX_FIELDS_PER_REQUEST", NUMBER(max_fields_per_request), .unit = TG_UNIT_COUNT, .fallback = "10000", .min = 1,
      .max = 100000, .effect = "values that one request may have sealed or opened"},
     {"MIN_BODY_BYTES_PER_SEC", NUMBER(min_body_bytes_per_s), .unit = TG_UNIT_BYTES_PER_S, .fallback = "1024", .min = 0,
-     .max = UINT64_C(1) << 30, .effect = "how fast a body must arrive; 0: no floor"},
+     .max = UINT64_C(1) << 30, .effect = "how fast a body must arrive and an answer be taken; 0: no floor"},
     {"HEAD_TIMEOUT_SECS", NUMBER(head_timeout_s), .unit = TG_UNIT_S, .fallback = "10", .min = 1, .max = 3600,
      .effect = "how long a TLS handshake and a request's head may take"},
     {"IDLE_TIMEOUT_SECS", NUMBER(idle_timeout_s), .unit = TG_UNIT_S, .fallback = "60", .min = 1, .max = 86400,

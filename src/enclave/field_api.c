@@ -155,6 +155,15 @@ static void refuse(field_work *work, const tg_fault *fault)
     tg_site_refuse(request, tg_fault_status(fault->kind), tg_fault_name(fault->kind), fault->message, pointer);
 }
 
+/* What was counted for the answer was its bound; now its memory is known. */
+static void settle_budget(field_work *work, size_t held)
+{
+    if (held < work->budgeted) {
+        tg_http_budget_give(work->site->budget, work->budgeted - held);
+        work->budgeted = held;
+    }
+}
+
 static void answer(field_work *work, tg_buf *body)
 {
     const tg_http_header headers[] = {TG_HTTP_HEADER("Content-Type", "application/json"),
@@ -162,6 +171,7 @@ static void answer(field_work *work, tg_buf *body)
     tg_http_request *request = work->request;
     tg_rewrite_counts counts = tg_rewrite_get_counts(work->rewrite);
     tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), counts.num_fields, counts.num_old_key);
+    settle_budget(work, body->cap);
     end_work(work);
     tg_http_respond(request, 200, headers, TG_COUNT(headers), body);
 }

@@ -159,6 +159,7 @@ static tg_result open_server(tg_worker *worker)
     limits.head_ms = (uint32_t)(settings->head_timeout_s * 1000);
     limits.idle_ms = (uint32_t)(settings->idle_timeout_s * 1000);
     limits.body_bytes_per_second = (uint32_t)settings->min_body_bytes_per_s;
+    limits.answer_bytes_per_second = limits.body_bytes_per_second;
     uint64_t share = settings->max_connections / settings->num_workers;
     limits.num_connections = (uint32_t)(share > 0 ? share : 1);
     tg_http_handlers handlers = tg_site_handlers(&worker->site);

@@ -340,28 +340,21 @@ void tg_http_connection_end_request(tg_http_connection *connection, bool is_abor
     }
 }
 
-static bool is_below_rate(const tg_http_connection *connection, uint32_t bytes_per_second, uint64_t now_ms)
+/* What came or went above the rate counts once more in the next span, and no longer: a client that sends most of a body
+ * at once and then stops, or takes most of an answer, would hold its memory for as long as the rest might take. */
+static bool is_slow(tg_http_connection *connection, uint32_t bytes_per_second, uint64_t now_ms)
 {
     uint64_t elapsed_ms = now_ms - connection->rate_since_ms;
-    return bytes_per_second > 0 && elapsed_ms > connection->server->limits.rate_grace_ms &&
-           connection->rate_bytes < elapsed_ms * bytes_per_second / 1000;
-}
-
-/* What came above the rate counts once more in the next span, and no longer: a client that sends most of a body at once
- * and then stops would hold its memory for as long as the rest might take. */
-static bool is_body_slow(tg_http_connection *connection, uint64_t now_ms)
-{
-    const tg_http_limits *limits = &connection->server->limits;
-    uint64_t elapsed_ms = now_ms - connection->rate_since_ms;
-    if (is_below_rate(connection, limits->body_bytes_per_second, now_ms)) {
+    if (bytes_per_second == 0 || elapsed_ms <= connection->server->limits.rate_grace_ms) {
+        return false;
+    }
+    uint64_t needed = elapsed_ms * bytes_per_second / 1000;
+    if (connection->rate_bytes < needed) {
         return true;
     }
-    if (elapsed_ms > limits->rate_grace_ms) {
-        uint64_t needed = elapsed_ms * limits->body_bytes_per_second / 1000;
-        uint64_t surplus = connection->rate_bytes - needed;
-        connection->rate_bytes = surplus < needed ? surplus : needed;
-        connection->rate_since_ms = now_ms;
-    }
+    uint64_t surplus = connection->rate_bytes - needed;
+    connection->rate_bytes = surplus < needed ? surplus : needed;
+    connection->rate_since_ms = now_ms;
     return false;
 }
 
@@ -389,7 +382,7 @@ static void check_without_request(tg_http_connection *connection, uint64_t now_m
 static void check_answer(tg_http_connection *connection, uint64_t now_ms)
 {
     const tg_http_limits *limits = &connection->server->limits;
-    if (connection->is_blocked && (is_below_rate(connection, limits->answer_bytes_per_second, now_ms) ||
+    if (connection->is_blocked && (is_slow(connection, limits->answer_bytes_per_second, now_ms) ||
                                    is_over(connection->taken_ms, limits->idle_ms, now_ms))) {
         tg_http_connection_break(connection);
     }
@@ -405,8 +398,8 @@ static tg_http_refusal check_request(tg_http_connection *connection, uint64_t no
     if (connection->state == TG_HTTP_AT_HANDLER) {
         return is_over(since_ms, limits->handler_ms, now_ms) ? TG_HTTP_HANDLER_TIMEOUT : TG_HTTP_NOT_REFUSED;
     }
-    bool is_slow = !connection->exchange->is_paused && is_body_slow(connection, now_ms);
-    return is_slow ? TG_HTTP_BODY_TIMEOUT : TG_HTTP_NOT_REFUSED;
+    bool is_too_slow = !connection->exchange->is_paused && is_slow(connection, limits->body_bytes_per_second, now_ms);
+    return is_too_slow ? TG_HTTP_BODY_TIMEOUT : TG_HTTP_NOT_REFUSED;
 }
 
 void tg_http_connection_check(tg_http_connection *connection, uint64_t now_ms)

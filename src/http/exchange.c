@@ -84,12 +84,26 @@ static void empty(tg_buf *buf)
     }
 }
 
-void tg_http_exchange_put(tg_http_exchange_store *store, tg_http_exchange *exchange)
+static void give_budget(tg_http_exchange *exchange)
 {
     if (exchange->budgeted > 0) {
         tg_http_budget_give(exchange->budget, exchange->budgeted);
         exchange->budgeted = 0;
     }
+}
+
+void tg_http_exchange_drop_body(tg_http_exchange *exchange)
+{
+    if (tg_buf_len(&exchange->body) > 0) {
+        exchange->request.body = (tg_slice){NULL, 0};
+        tg_buf_release(&exchange->body);
+        give_budget(exchange);
+    }
+}
+
+void tg_http_exchange_put(tg_http_exchange_store *store, tg_http_exchange *exchange)
+{
+    give_budget(exchange);
     exchange->connection = NULL;
     if (store->num_kept == MAX_KEPT) {
         destroy(exchange);

@@ -111,6 +111,10 @@ bool tg_http_step_answer(tg_http_connection *connection)
         tg_http_connection_break(connection);
         return false;
     }
+    if (exchange->answer ==
+        TG_HTTP_ANSWER_GIVEN) { /* the handler is done: a slow reader holds no more than its answer */
+        tg_http_exchange_drop_body(exchange);
+    }
     tg_result result = tg_http_connection_flush(connection);
     if (!tg_is_ok(result) && result.code != TG_ERR_AGAIN) {
         tg_http_connection_break(connection);

@@ -26,8 +26,8 @@ typedef struct tg_http_limits {
     uint32_t rate_grace_ms;           /* [10000] before the two rates below are looked at */
     uint32_t body_bytes_per_second;   /* [1024] of a body, in each span of rate_grace_ms, of which one may pay for the
                                        * next: 408 */
-    uint32_t answer_bytes_per_second; /* [1024] that a client must take of an answer that waits for it, on average:
-                                       * closed */
+    uint32_t answer_bytes_per_second; /* [1024] that a client must take of an answer that waits for it, in each span, in
+                                       * the same way: closed */
     uint32_t handler_ms;              /* [120000] from the whole request to the beginning of its answer: 503 */
     uint32_t linger_ms;               /* [2000] that a closing connection is read from, so that its answer arrives */
     uint32_t linger_bytes;            /* [1 MiB] */

@@ -261,6 +261,21 @@ static void cancel_client_gone_during_the_work_gives_everything_back(void **stat
     site_close();
 }
 
+static void budget_while_a_slow_reader_takes_its_answer_is_the_answers_alone(void **state)
+{
+    (void)state;
+    site_open_ready(TEST_NO_ENVIRONMENT);
+    fake_client *client = site_connect();
+    client->window = 100;
+    give_long_request(client);
+    for (unsigned quiet = 0; quiet < 3 || tg_buf_len(&client->out) == 0;) {
+        quiet = site_turn(client) ? 0 : quiet + 1;
+    }
+    assert_in_range(atomic_load(&at.budget.used), LONG_BYTES, LONG_BYTES + 200);
+    site_leave(client);
+    site_close();
+}
+
 static void budget_without_room_for_the_answer_is_503(void **state)
 {
     (void)state;
@@ -294,6 +309,7 @@ int main(void)
         cmocka_unit_test(decrypt_lenient_is_read_from_the_query),
         cmocka_unit_test(work_long_body_lets_others_be_answered_meanwhile),
         cmocka_unit_test(cancel_client_gone_during_the_work_gives_everything_back),
+        cmocka_unit_test(budget_while_a_slow_reader_takes_its_answer_is_the_answers_alone),
         cmocka_unit_test(budget_without_room_for_the_answer_is_503),
     };
     return cmocka_run_group_tests(cases, test_crypto_set_up, NULL);
