@@ -8,6 +8,7 @@
 #include "sys/secret.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 
 /* A cipher takes about 2 KiB of locked memory, a MAC state 1.2 KiB (measured with libgcrypt 1.10.1); two rings of 8. */
@@ -76,6 +77,9 @@ tg_result tg_crypto_init(size_t num_workers)
         return tg_ok();
     }
     (void)tg_openssl_heap_wipe(); /* too late where a test has used OpenSSL before; no program has */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1) { /* nobody's openssl.cnf has a say */
+        return tg_fail(TG_ERR_LIBRARY);
+    }
     if (gcry_check_version("1.10.0") == NULL) {
         return tg_fail(TG_ERR_UNSUPPORTED);
     }
