@@ -22,6 +22,7 @@ typedef struct enclave {
     tg_loop *loop; /* of the main thread: signals, the admin site */
     tg_publisher *publisher;
     tg_tls_tickets *tickets;
+    tg_enclave_identity identity;
     tg_schema_refresh *refresh;
     tg_admin *admin;
     tg_http_budget budget;
@@ -117,21 +118,31 @@ static void on_term(int signal_number, void *owner)
 static tg_result set_identity(enclave *self, tg_faults *faults)
 {
     tg_tls_context *tls = NULL;
-    TG_TRY(tg_enclave_identity_load(self->settings, self->tickets, faults, &tls));
+    TG_TRY(tg_enclave_identity_load(&self->identity, self->settings, self->tickets, faults, &tls));
     return tg_publisher_set_tls(self->publisher, tls);
+}
+
+/* What is at fault stays as it was: the certificate, or the authorities, or both. */
+static void reload_identity(enclave *self)
+{
+    tg_faults faults;
+    tg_faults_init(&faults);
+    bool is_failed = !tg_is_ok(set_identity(self, &faults));
+    log_faults(TG_LOG_ERROR, &faults);
+    if (is_failed || self->identity.is_certificate_kept) {
+        tg_log(TG_LOG_WARN, "enclave", "certificate_kept");
+    }
+    if (self->identity.client_issuers != NULL && (is_failed || self->identity.are_issuers_kept)) {
+        tg_log(TG_LOG_WARN, "enclave", "client_authorities_kept");
+    }
+    tg_faults_done(&faults);
 }
 
 static void on_hup(int signal_number, void *owner)
 {
     enclave *self = owner;
-    tg_faults faults;
     (void)signal_number;
-    tg_faults_init(&faults);
-    if (self->settings->tls_cert_path != NULL && !tg_is_ok(set_identity(self, &faults))) {
-        log_faults(TG_LOG_ERROR, &faults);
-        tg_log(TG_LOG_WARN, "enclave", "certificate_kept");
-    }
-    tg_faults_done(&faults);
+    reload_identity(self);
     tg_schema_refresh_now(self->refresh);
     tg_log(TG_LOG_INFO, "enclave", "reload");
 }
@@ -282,6 +293,7 @@ static void end(enclave *self)
         tg_loop_free(self->loop);
     }
     tg_publisher_free(self->publisher);
+    tg_enclave_identity_done(&self->identity);
     tg_tls_tickets_unref(self->tickets);
     alarm(0);
 }
@@ -331,10 +343,11 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     tg_key_ring *ring = NULL;
     TG_TRY(tg_crypto_init(1));
     size_t num_before = faults->num_faults;
-    tg_result identity = tg_enclave_identity_load(settings, NULL, faults, &tls);
+    tg_result identity = tg_enclave_identity_load(&self.identity, settings, NULL, faults, &tls);
     tg_result keys = tg_enclave_data_key(settings, faults, &ring);
     tg_result bounds = open_bounds(&self, faults);
     close_bounds(&self);
+    tg_enclave_identity_done(&self.identity);
     tg_tls_context_unref(tls);
     tg_key_ring_unref(ring);
     TG_TRY(check_schemas(settings, faults));

@@ -26,6 +26,15 @@ struct tg_worker {
     tg_task drain;
 };
 
+/* A connection's client was looked at when it came, under the authorities of then. */
+static bool are_issuers_changed(const tg_serving *old, const tg_serving *new)
+{
+    const tg_tls_context *before = tg_snapshot_tls(tg_serving_snapshot(old));
+    const tg_tls_context *now = tg_snapshot_tls(tg_serving_snapshot(new));
+    return before != NULL && now != NULL &&
+           !tg_slice_equal(tg_tls_context_issuers_sha256(before), tg_tls_context_issuers_sha256(now));
+}
+
 /* Takes the newest snapshot up. Without memory for it the old one serves on, and the next change tries again. */
 static void take_up(void *owner)
 {
@@ -38,6 +47,9 @@ static void take_up(void *owner)
         tg_log(TG_LOG_ERROR, "enclave", "snapshot_not_taken_up", TG_F_UINT("worker", worker->index), TG_F_ERR(made),
                TG_F_STR("remedy", "raise the memory limit, or RLIMIT_MEMLOCK"));
         return;
+    }
+    if (are_issuers_changed(worker->site.serving, next)) {
+        tg_http_server_renew(worker->server);
     }
     tg_serving_unref(worker->site.serving);
     worker->site.serving = next;

@@ -20,7 +20,7 @@ static bool decide_keep_alive(const tg_http_exchange *exchange)
     const tg_http_connection *connection = exchange->connection;
     const tg_http_server *server = connection->server;
     if (!exchange->framing.keeps_alive || server->is_draining || exchange->refusal != TG_HTTP_NOT_REFUSED ||
-        connection->num_requests >= server->limits.requests_per_connection) {
+        connection->is_last_request || connection->num_requests >= server->limits.requests_per_connection) {
         return false;
     }
     if (exchange->is_body_whole || exchange->framing.body == TG_HTTP_BODY_NONE) {

@@ -56,6 +56,7 @@ struct tg_http_connection {
 
     bool is_blocked;        /* the client does not take the answer */
     bool is_shut;           /* our side is ended */
+    bool is_last_request;   /* no other follows: tg_http_server_renew */
     bool may_close_at_once; /* the client asked for the end: nothing more can come */
     uint64_t rate_since_ms; /* what a body's or an answer's rate is measured from */
     uint64_t rate_bytes;

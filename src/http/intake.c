@@ -14,7 +14,7 @@ bool tg_http_step_idle(tg_http_connection *connection)
 {
     tg_http_server *server = connection->server;
     if (tg_http_connection_unread(connection).len == 0) {
-        if (connection->is_at_end || server->is_draining) {
+        if (connection->is_at_end || server->is_draining || connection->is_last_request) {
             tg_http_connection_leave(connection);
         }
         return false;

@@ -242,6 +242,16 @@ void tg_http_server_drain(tg_http_server *server, void (*on_drained)(void *conte
     tg_http_server_wake(server);
 }
 
+void tg_http_server_renew(tg_http_server *server)
+{
+    for (tg_http_connection *connection = server->first; connection != NULL; connection = connection->next) {
+        connection->is_last_request = true;
+        if (connection->state == TG_HTTP_IDLE) {
+            tg_http_connection_due(connection);
+        }
+    }
+}
+
 tg_http_counts tg_http_server_counts(const tg_http_server *server)
 {
     const tg_http_counters *counters = &server->counters;

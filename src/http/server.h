@@ -103,6 +103,11 @@ bool tg_http_server_is_full(const tg_http_server *server);
  */
 void tg_http_server_drain(tg_http_server *server, void (*on_drained)(void *context), void *context);
 
+/* tg_http_server_renew ends the connections of now in the same way, and goes on taking others: for when what they were
+ * accepted under no longer holds. An idle one is not read from again.
+ */
+void tg_http_server_renew(tg_http_server *server);
+
 typedef struct tg_http_counts {
     uint64_t num_connections; /* now */
     uint64_t num_requests;    /* requests in work now, their answers not yet written */

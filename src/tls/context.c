@@ -111,10 +111,11 @@ static bool bind_sessions(tg_tls_context *context, const tg_tls_server_settings 
 {
     uint8_t bytes[TG_SPKI_SHA256_BYTES + TG_AUTHORITIES_SHA256_BYTES] = {0};
     uint8_t hash[SESSION_CONTEXT_BYTES];
-    memcpy(bytes, settings->identity->spki_sha256, TG_SPKI_SHA256_BYTES);
     if (settings->client_issuers != NULL) {
-        memcpy(bytes + TG_SPKI_SHA256_BYTES, settings->client_issuers->sha256, TG_AUTHORITIES_SHA256_BYTES);
+        memcpy(context->issuers_sha256, settings->client_issuers->sha256, TG_AUTHORITIES_SHA256_BYTES);
     }
+    memcpy(bytes, settings->identity->spki_sha256, TG_SPKI_SHA256_BYTES);
+    memcpy(bytes + TG_SPKI_SHA256_BYTES, context->issuers_sha256, TG_AUTHORITIES_SHA256_BYTES);
     return EVP_Digest(bytes, sizeof bytes, hash, NULL, EVP_sha256(), NULL) == 1 &&
            SSL_CTX_set_session_id_context(context->ssl_ctx, hash, sizeof hash) == 1;
 }
@@ -214,6 +215,11 @@ tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_t
     }
     *out_context = context;
     return tg_ok();
+}
+
+tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context)
+{
+    return tg_slice_of(context->issuers_sha256, sizeof context->issuers_sha256);
 }
 
 tg_tls_context *tg_tls_context_ref(tg_tls_context *context)

@@ -51,6 +51,11 @@ typedef struct tg_tls_client_settings {
 TG_MUST_USE tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_tls_context **out_context,
                                                 tg_detail *detail);
 
+/* tg_tls_context_issuers_sha256 tells the authorities that a server believes of clients from others
+ * (tg_tls_authorities_sha256): TG_AUTHORITIES_SHA256_BYTES, zeros where it asks for no certificate; lives as long as
+ * the context. */
+tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context);
+
 /* tg_tls_context_ref gives one reference more; any thread. The last tg_tls_context_unref (NULL is fine) frees it. */
 tg_tls_context *tg_tls_context_ref(tg_tls_context *context);
 void tg_tls_context_unref(tg_tls_context *context);

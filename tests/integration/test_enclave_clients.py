@@ -1,6 +1,8 @@
 """Who may what on teegate-enclave: TLS versions, client certificates, resumed sessions, server names."""
 
 import re
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -370,3 +372,28 @@ def test_server_certificate_from_files_reloaded_on_hangup(tmp_path):
             enclave.program.wait_event("certificate_kept")
             assert ask_as(enclave, "second.example") == 200
             assert old.ask(LIVE).status == 200  # no connection is dropped for it
+
+
+def test_authorities_replaced_on_hangup_hold_for_every_connection(tmp_path):
+    """Without certificate files too; a connection from before is not served on; a broken file changes nothing."""
+    write_case(tmp_path)
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other authority")
+    before = client_context(authority.issue("before.pem", ["DNS:reader.example"]))
+    after = client_context(other.issue("after.pem", ["DNS:reader.example"]))
+    believed = tmp_path / "believed.pem"
+    shutil.copy(authority.path, believed)
+    with serving(tmp_path, CLIENT_CA_PATH=believed, DECRYPT_ALLOWED_CLIENTS="reader.example", WORKERS=1) as enclave:
+        with enclave.connect(before) as connection:
+            assert connection.ask(DECRYPT).status == 200
+            shutil.copy(other.path, believed)
+            enclave.program.send(signal.SIGHUP)
+            connection.read_end()
+        assert enclave.ask(DECRYPT, context=after).status == 200
+        with pytest.raises(BROKEN):
+            enclave.ask(DECRYPT, context=before)
+        believed.write_text("no PEM", encoding="ascii")
+        with enclave.connect(after) as connection:
+            enclave.program.send(signal.SIGHUP)
+            enclave.program.wait_event("client_authorities_kept")
+            assert connection.ask(DECRYPT).status == 200
+        assert enclave.ask(DECRYPT, context=after).status == 200

@@ -34,9 +34,6 @@ static int set_up(void **state)
     }
     authority = test_issue_authority("Test Authority");
     server = test_issue(&(test_request){.subject = "tee", .san = "DNS:tee.example.org", .by = &authority});
-    write_certificate("ca.pem", &authority);
-    write_certificate("tee.pem", &server);
-    write_key("tee.key", &server);
     write_key("ca.key", &authority);
     return 0;
 }
@@ -50,7 +47,9 @@ static int tear_down(void **state)
 
 enum { MAX_TEXT_BYTES = 512 };
 
-/* The identity of local mode with files of the folder; NULL: not set. */
+static tg_enclave_identity identity;
+
+/* The identity of local mode with files of the folder, over the one before; NULL: not set. */
 static tg_result load(const char *certificate, const char *key, const char *issuers, tg_faults *faults)
 {
     char texts[3][MAX_TEXT_BYTES];
@@ -68,18 +67,34 @@ static tg_result load(const char *certificate, const char *key, const char *issu
     tg_tls_context *tls = NULL;
     test_settings(&settings, environment);
     tg_faults_init(faults);
-    tg_result result = tg_enclave_identity_load(&settings, NULL, faults, &tls);
+    tg_result result = tg_enclave_identity_load(&identity, &settings, NULL, faults, &tls);
     assert_int_equal(tls != NULL, tg_is_ok(result));
     tg_tls_context_unref(tls);
     tg_enclave_settings_done(&settings);
     return result;
 }
 
+static int begin(void **state)
+{
+    (void)state;
+    write_certificate("ca.pem", &authority);
+    write_certificate("tee.pem", &server);
+    write_key("tee.key", &server);
+    tg_test_log_forget();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tg_enclave_identity_done(&identity);
+    return 0;
+}
+
 static void load_without_files_generates_one(void **state)
 {
     (void)state;
     tg_faults faults;
-    tg_test_log_forget();
     assert_ok(load(NULL, NULL, NULL, &faults));
     assert_true(tg_test_log_says("\"event\":\"identity\",\"origin\":\"generated\",\"spki_sha256\":\""));
     tg_faults_done(&faults);
@@ -89,7 +104,6 @@ static void load_files_and_client_authorities(void **state)
 {
     (void)state;
     tg_faults faults;
-    tg_test_log_forget();
     assert_ok(load("tee.pem", "tee.key", "ca.pem", &faults));
     assert_int_equal(faults.num_faults, 0);
     assert_true(tg_test_log_says("\"origin\":\"files\""));
@@ -122,13 +136,61 @@ static void load_reports_identity_and_authorities_together(void **state)
     tg_faults_done(&faults);
 }
 
+static void load_again_without_files_keeps_the_generated_one(void **state)
+{
+    (void)state;
+    tg_faults faults;
+    assert_ok(load(NULL, NULL, "ca.pem", &faults));
+    tg_faults_done(&faults);
+    const tg_tls_identity *generated = identity.identity;
+    tg_test_log_forget();
+    write_certificate("ca.pem", &server);
+    assert_ok(load(NULL, NULL, "ca.pem", &faults));
+    assert_ptr_equal(identity.identity, generated);
+    assert_false(identity.is_certificate_kept);
+    assert_false(identity.are_issuers_kept);
+    assert_true(tg_test_log_says("\"event\":\"client_authorities\",\"certificates\":1,\"sha256\":\""));
+    assert_null(strstr(tg_test_log(), "\"event\":\"identity\""));
+    tg_faults_done(&faults);
+}
+
+static void load_again_what_is_at_fault_is_kept_alone(void **state)
+{
+    (void)state;
+    tg_faults faults;
+    assert_ok(load("tee.pem", "tee.key", "ca.pem", &faults));
+    tg_faults_done(&faults);
+    const tg_tls_identity *certificate = identity.identity;
+    const tg_tls_authorities *issuers = identity.client_issuers;
+    tg_test_write_file("ca.pem", TG_LIT("no PEM"));
+    assert_ok(load("tee.pem", "tee.key", "ca.pem", &faults));
+    assert_int_equal(faults.num_faults, 1);
+    tg_faults_done(&faults);
+    assert_true(identity.are_issuers_kept);
+    assert_false(identity.is_certificate_kept);
+    assert_ptr_equal(identity.client_issuers, issuers);
+    assert_ptr_not_equal(identity.identity, certificate);
+    certificate = identity.identity;
+    write_certificate("ca.pem", &authority);
+    tg_test_write_file("tee.key", TG_LIT("no PEM"));
+    assert_ok(load("tee.pem", "tee.key", "ca.pem", &faults));
+    assert_int_equal(faults.num_faults, 1);
+    tg_faults_done(&faults);
+    assert_true(identity.is_certificate_kept);
+    assert_false(identity.are_issuers_kept);
+    assert_ptr_equal(identity.identity, certificate);
+    assert_ptr_not_equal(identity.client_issuers, issuers);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
-        cmocka_unit_test(load_without_files_generates_one),
-        cmocka_unit_test(load_files_and_client_authorities),
-        cmocka_unit_test(load_key_of_another_certificate_is_a_fault),
-        cmocka_unit_test(load_reports_identity_and_authorities_together),
+        cmocka_unit_test_setup_teardown(load_without_files_generates_one, begin, end),
+        cmocka_unit_test_setup_teardown(load_files_and_client_authorities, begin, end),
+        cmocka_unit_test_setup_teardown(load_key_of_another_certificate_is_a_fault, begin, end),
+        cmocka_unit_test_setup_teardown(load_reports_identity_and_authorities_together, begin, end),
+        cmocka_unit_test_setup_teardown(load_again_without_files_keeps_the_generated_one, begin, end),
+        cmocka_unit_test_setup_teardown(load_again_what_is_at_fault_is_kept_alone, begin, end),
     };
     return cmocka_run_group_tests(cases, set_up, tear_down);
 }

@@ -300,6 +300,34 @@ static void drain_begun_requests_are_answered_whole(void **state)
     stop(at);
 }
 
+static void renew_connections_of_now_end_and_others_are_taken(void **state)
+{
+    (void)state;
+    server_case *at = start(LATER);
+    fake_client *at_handler = ask(at, TG_LIT(GET GET));
+    at->mode = ECHOES;
+    fake_client *idle = ask(at, TG_LIT(GET));
+    fake_client *silent = connect_client(at);
+    give(idle, TG_LIT(GET)); /* has arrived, and is not read any more */
+    tg_http_server_renew(at->server);
+    assert_false(idle->is_closed); /* never from inside the call */
+    case_turn(at->loop);
+    assert_true(idle->is_closed);
+    assert_true(silent->is_closed);
+    assert_int_equal(at->num_ends, 1);
+    tg_http_respond_text(at->kept, 200, NULL, 0, TG_LIT("1"));
+    settle(at, at_handler);
+    assert_slice(answers(at_handler), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1");
+    fake_client *later = ask(at, TG_LIT(GET GET));
+    assert_false(later->is_shut);
+    assert_int_equal(at->num_ends, 4);
+    stop(at);
+    fake_client *const clients[] = {at_handler, idle, silent, later};
+    for (size_t i = 0; i < TG_COUNT(clients); i++) {
+        fake_client_free(clients[i]);
+    }
+}
+
 static void slow_head_of_a_few_bytes_holds_no_block(void **state)
 {
     (void)state;
@@ -365,6 +393,7 @@ int main(void)
         cmocka_unit_test(drain_idle_connections_are_closed_and_the_end_is_told),
         cmocka_unit_test(drain_without_connections_is_told),
         cmocka_unit_test(drain_begun_requests_are_answered_whole),
+        cmocka_unit_test(renew_connections_of_now_end_and_others_are_taken),
         cmocka_unit_test(slow_head_of_a_few_bytes_holds_no_block),
         cmocka_unit_test(long_unfinished_head_behind_a_request_is_moved_down),
     };
