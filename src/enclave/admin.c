@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_ADMIN_CONNECTIONS = 64, MAX_ADMIN_BODY_BYTES = 1024 };
+enum { MAX_ADMIN_CONNECTIONS = 64, MAX_ADMIN_BODY_BYTES = 1024, MAX_REFUSALS_LOGGED_PER_S = 1 };
 
 struct tg_admin {
     tg_site site;
@@ -14,6 +14,7 @@ struct tg_admin {
     tg_bound *bound;
     tg_listener *listener;
     tg_http_server *server;
+    tg_log_rate refusals;
 };
 
 /* Holds the newest snapshot, without cipher handles: nothing is sealed here. */
@@ -34,8 +35,12 @@ static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
 {
     tg_admin *admin = owner;
     (void)listener;
-    if (!tg_is_ok(tg_http_server_adopt(admin->server, stream))) {
-        tg_log(TG_LOG_WARN, "admin", "connection_refused", TG_F_UINT("max_connections", MAX_ADMIN_CONNECTIONS));
+    uint64_t num_unlogged = 0;
+    if (!tg_is_ok(tg_http_server_adopt(admin->server, stream)) &&
+        tg_log_rate_take(&admin->refusals, MAX_REFUSALS_LOGGED_PER_S, tg_loop_now_ms(admin->site.loop),
+                         &num_unlogged)) {
+        tg_log(TG_LOG_WARN, "admin", "connection_refused", TG_F_UINT("max_connections", MAX_ADMIN_CONNECTIONS),
+               TG_F_UINT("unlogged", num_unlogged));
     }
 }
 
@@ -73,15 +78,18 @@ static tg_result set_up(tg_admin *admin, tg_faults *faults)
     return tg_listener_open(admin->site.loop, admin->bound, &listener_calls, admin, &admin->listener);
 }
 
-tg_result tg_admin_open(const tg_enclave_settings *settings, tg_loop *loop, tg_publisher *publisher,
-                        _Atomic bool *is_draining, tg_admin **out_admin, tg_faults *faults)
+tg_result tg_admin_open(const tg_admin_sources *sources, tg_loop *loop, tg_admin **out_admin, tg_faults *faults)
 {
     tg_admin *admin = calloc(1, sizeof *admin);
     if (admin == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    admin->publisher = publisher;
-    admin->site = (tg_site){.settings = settings, .loop = loop, .is_draining = is_draining, .is_admin = true};
+    admin->publisher = sources->publisher;
+    admin->site = (tg_site){.settings = sources->settings,
+                            .loop = loop,
+                            .is_draining = sources->is_draining,
+                            .is_admin = true,
+                            .are_workers_ready = sources->are_workers_ready};
     *out_admin = admin; /* closed by the caller also where the rest fails: the publisher knows it by now */
     TG_TRY(set_up(admin, faults));
     char text[TG_MAX_ADDRESS_BYTES];

@@ -73,7 +73,7 @@ static tg_result compose_status(const tg_site *site, tg_buf *body)
     const tg_key_ring *ring = tg_snapshot_ring(snapshot);
     const tg_schema_set *set = tg_snapshot_schemas(snapshot);
     TG_TRY(tg_buf_printf(body, "{\"status\":\"%s\",\"draining\":%s,\"workers\":%llu,\"deks\":[",
-                         tg_snapshot_is_ready(snapshot) ? "ok" : "degraded",
+                         tg_site_can_answer(site) ? "ok" : "degraded",
                          atomic_load(site->is_draining) ? "true" : "false",
                          (unsigned long long)site->settings->num_workers));
     for (size_t i = 0; ring != NULL && i < tg_key_ring_len(ring); i++) {

@@ -36,7 +36,7 @@ typedef struct enclave {
     tg_task all_drained;
     tg_deadline drain_deadline;
     tg_task readiness;
-    bool was_ready;
+    _Atomic bool is_ready; /* as was last told: every worker can answer */
 } enclave;
 
 static void log_faults(tg_log_level level, const tg_faults *faults)
@@ -61,10 +61,10 @@ static void tell_readiness(tg_task *task)
 {
     enclave *self = TG_OBJECT_OF(task, enclave, readiness);
     bool is_ready = are_workers_ready(self);
-    if (is_ready == self->was_ready) {
+    if (atomic_exchange(&self->is_ready, is_ready) == is_ready) {
         return;
     }
-    self->was_ready = is_ready;
+    tg_measures_set_ready(is_ready);
     tg_snapshot *snapshot = tg_publisher_current(self->publisher);
     tg_log(is_ready ? TG_LOG_INFO : TG_LOG_WARN, "enclave", is_ready ? "ready" : "degraded",
            TG_F_UINT("schemas", tg_snapshot_num_schemas(snapshot)),
@@ -267,7 +267,11 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(bounds);
     warn_of_open_doors(settings);
     if (settings->admin_address != NULL) {
-        TG_TRY(tg_admin_open(settings, self->loop, self->publisher, &self->is_draining, &self->admin, faults));
+        const tg_admin_sources sources = {.settings = settings,
+                                          .publisher = self->publisher,
+                                          .is_draining = &self->is_draining,
+                                          .are_workers_ready = &self->is_ready};
+        TG_TRY(tg_admin_open(&sources, self->loop, &self->admin, faults));
     }
     TG_TRY(start_workers(self));
     log_listening(self);

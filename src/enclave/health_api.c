@@ -12,7 +12,7 @@ static void answer(tg_http_request *request, bool is_good, const char *json)
 void tg_health_api_health(tg_site *site, tg_http_request *request)
 {
     const tg_snapshot *snapshot = tg_serving_snapshot(site->serving);
-    bool is_good = tg_snapshot_is_ready(snapshot);
+    bool is_good = tg_site_can_answer(site);
     char json[128];
     snprintf(json, sizeof json, "{\"status\":\"%s\",\"dek_ready\":%s,\"schemas_loaded\":%zu}",
              is_good ? "ok" : "degraded", tg_snapshot_ring(snapshot) != NULL ? "true" : "false",

@@ -109,14 +109,19 @@ static void collect(void *owner)
     tg_metric_set(tg_metric_of(&schemas, TG_LIT("loaded")), (int64_t)tg_snapshot_num_schemas(snapshot));
     tg_metric_set(tg_metric_of(&schemas, TG_LIT("kept")), set != NULL ? (int64_t)tg_schema_set_num_kept(set) : 0);
     tg_metric_set(tg_metric_of(&schemas, TG_LIT("refused")), set != NULL ? (int64_t)tg_schema_set_num_refused(set) : 0);
-    tg_metric_set(tg_metric_only(&is_ready), tg_snapshot_is_ready(snapshot) ? 1 : 0);
     tg_snapshot_unref(snapshot);
     collect_connections();
 }
 
 tg_result tg_measures_start(tg_publisher *publisher)
 {
+    tg_measures_set_ready(false);
     return tg_metric_on_collect(collect, publisher);
+}
+
+void tg_measures_set_ready(bool is_serving)
+{
+    tg_metric_set(tg_metric_only(&is_ready), is_serving ? 1 : 0);
 }
 
 void tg_measures_add_server(const tg_http_server *server)

@@ -6,7 +6,7 @@
 #include "http/server.h"
 #include "sys/metric.h"
 
-/* tg_measures_start has the computed gauges (ages, readiness, schema numbers) follow the publisher's snapshots.
+/* tg_measures_start has the computed gauges (ages, schema numbers) follow the publisher's snapshots.
  * err   TG_ERR_LIMIT. keep: the publisher lives as long as the process; thread: main, once
  */
 TG_MUST_USE tg_result tg_measures_start(tg_publisher *publisher);
@@ -18,6 +18,9 @@ void tg_measures_add_server(const tg_http_server *server);
 void tg_measures_stop(void);
 
 /* What follows may be called by any thread. */
+
+/* tg_measures_set_ready says whether every worker can answer requests. */
+void tg_measures_set_ready(bool is_ready);
 
 /* tg_measures_request counts one ended request: by route and status, its duration and bytes. */
 void tg_measures_request(const tg_http_record *record);

@@ -37,10 +37,15 @@ static const tg_route *find_route(const tg_site *site, tg_slice path)
     return NULL;
 }
 
+bool tg_site_can_answer(const tg_site *site)
+{
+    return tg_snapshot_is_ready(tg_serving_snapshot(site->serving)) &&
+           (site->are_workers_ready == NULL || atomic_load_explicit(site->are_workers_ready, memory_order_relaxed));
+}
+
 bool tg_site_is_ready(const tg_site *site)
 {
-    return !atomic_load_explicit(site->is_draining, memory_order_relaxed) &&
-           tg_snapshot_is_ready(tg_serving_snapshot(site->serving));
+    return !atomic_load_explicit(site->is_draining, memory_order_relaxed) && tg_site_can_answer(site);
 }
 
 void tg_site_refuse(tg_http_request *request, unsigned status, const char *code, const char *message, tg_slice pointer)
@@ -94,19 +99,7 @@ static void on_cancel(tg_http_request *request, void *context)
 /* A client can end thousands of requests a second: past a bound, they are only counted. */
 static bool may_log(tg_site *site, uint64_t *out_num_unlogged)
 {
-    uint64_t second = tg_loop_now_ms(site->loop) / 1000;
-    if (site->log_second != second) {
-        site->log_second = second;
-        site->num_logged = 0;
-    }
-    if (site->num_logged >= MAX_LOGGED_PER_S) {
-        site->num_unlogged++;
-        return false;
-    }
-    site->num_logged++;
-    *out_num_unlogged = site->num_unlogged;
-    site->num_unlogged = 0;
-    return true;
+    return tg_log_rate_take(&site->log_rate, MAX_LOGGED_PER_S, tg_loop_now_ms(site->loop), out_num_unlogged);
 }
 
 static void on_end(const tg_http_record *record, void *context)

@@ -6,6 +6,7 @@
 #include "enclave/enclave_settings.h"
 #include "enclave/serving.h"
 #include "http/server.h"
+#include "sys/log_rate.h"
 
 #include <stdatomic.h>
 
@@ -33,8 +34,8 @@ struct tg_site {
     tg_serving *serving;       /* what new requests get; the owner swaps it */
     _Atomic bool *is_draining; /* of the process */
     bool is_admin;
-    uint64_t log_second; /* the second in which num_logged lines of requests were written */
-    uint64_t num_logged, num_unlogged;
+    const _Atomic bool *are_workers_ready; /* of the admin site; NULL: the site answers for itself alone */
+    tg_log_rate log_rate;                  /* of lines about requests and broken connections */
 };
 
 /* tg_site_handlers gives the server's handler table for this site; `context` is the site. */
@@ -44,7 +45,9 @@ tg_http_handlers tg_site_handlers(tg_site *site);
  * there is none. */
 void tg_site_refuse(tg_http_request *request, unsigned status, const char *code, const char *message, tg_slice pointer);
 
-/* tg_site_is_ready says whether requests can be answered: a key, a schema, and no end in sight. */
+/* tg_site_can_answer says whether requests can be answered: a key and a schema are there, for the admin site in every
+ * worker. tg_site_is_ready: and no end is in sight. */
+bool tg_site_can_answer(const tg_site *site);
 bool tg_site_is_ready(const tg_site *site);
 
 #endif

@@ -217,22 +217,12 @@ void tg_proxy_worker_visit_left(tg_proxy_worker *worker)
 
 bool tg_proxy_worker_may_log(tg_proxy_worker *worker, tg_log_kind kind, uint64_t *out_num_unlogged)
 {
-    tg_log_budget *budget = &worker->log_budgets[kind];
     uint64_t max = kind == TG_LOG_OF_REFUSALS ? TG_MAX_REFUSAL_LINES_PER_S : TG_MAX_END_LINES_PER_S;
-    uint64_t second = tg_loop_now_ms(worker->loop) / 1000;
-    if (budget->second != second) {
-        budget->second = second;
-        budget->num_logged = 0;
-    }
-    if (budget->num_logged >= max) {
-        budget->num_unlogged++;
+    bool may = tg_log_rate_take(&worker->log_rates[kind], max, tg_loop_now_ms(worker->loop), out_num_unlogged);
+    if (!may) {
         tg_proxy_count_unlogged();
-        return false;
     }
-    budget->num_logged++;
-    *out_num_unlogged = budget->num_unlogged;
-    budget->num_unlogged = 0;
-    return true;
+    return may;
 }
 
 static const char *remedy_of(const tg_address *target, const tg_dial_outcome *outcome)

@@ -11,6 +11,7 @@
 #include "proxy/own_addresses.h"
 #include "proxy/sidecar.h"
 #include "proxy/visit.h"
+#include "sys/log_rate.h"
 
 #include <pthread.h>
 
@@ -39,12 +40,6 @@ typedef struct tg_worker_listener tg_worker_listener;
 typedef enum tg_log_kind { TG_LOG_OF_REFUSALS, TG_LOG_OF_ENDS, TG_NUM_LOG_KINDS } tg_log_kind;
 enum { TG_MAX_REFUSAL_LINES_PER_S = 100, TG_MAX_END_LINES_PER_S = 1000 }; /* of one worker */
 
-typedef struct tg_log_budget {
-    uint64_t second;
-    uint64_t num_logged;
-    uint64_t num_unlogged;
-} tg_log_budget;
-
 struct tg_proxy_worker {
     tg_loop *loop;
     pthread_t thread;
@@ -57,7 +52,7 @@ struct tg_proxy_worker {
     tg_link open;
     size_t num_pending;
     size_t num_visits;
-    tg_log_budget log_budgets[TG_NUM_LOG_KINDS];
+    tg_log_rate log_rates[TG_NUM_LOG_KINDS];
     bool is_draining;
     bool is_gone; /* drained was told */
 };

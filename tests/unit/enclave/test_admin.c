@@ -1,5 +1,6 @@
 #include "enclave/admin.h"
 #include "support/folder.h"
+#include "support/logged.h"
 #include "unit/enclave/parts.h"
 #include "unit/enclave/tls_client.h"
 
@@ -9,10 +10,12 @@ static tg_enclave_settings settings;
 static tg_loop *loop;
 static tg_publisher *publisher;
 static _Atomic bool is_draining;
+static _Atomic bool are_workers_ready;
 
 static int set_up(void **state)
 {
     atomic_store(&is_draining, false);
+    atomic_store(&are_workers_ready, false);
     return tg_test_folder_set_up(state) | !tg_is_ok(tg_loop_new(&loop)) | !tg_is_ok(tg_publisher_new(&publisher));
 }
 
@@ -24,13 +27,27 @@ static int tear_down(void **state)
     return tg_test_folder_tear_down(state);
 }
 
+static int set_up_logged(void **state)
+{
+    return set_up(state) | tg_test_log_set_up(state);
+}
+
+static int tear_down_logged(void **state)
+{
+    return tear_down(state) | tg_test_log_tear_down(state);
+}
+
 static tg_result open_admin(const char *address, tg_admin **out_admin, tg_faults *faults)
 {
     char text[280];
     snprintf(text, sizeof text, "ADMIN_ADDRESS=%s", address);
     const char *const environment[] = {text, NULL};
     test_settings(&settings, environment);
-    return tg_admin_open(&settings, loop, publisher, &is_draining, out_admin, faults);
+    const tg_admin_sources sources = {.settings = &settings,
+                                      .publisher = publisher,
+                                      .is_draining = &is_draining,
+                                      .are_workers_ready = &are_workers_ready};
+    return tg_admin_open(&sources, loop, out_admin, faults);
 }
 
 static const char *unix_address(void)
@@ -59,7 +76,12 @@ static void open_serves_the_admin_site_with_what_is_published(void **state)
     assert_true(test_is_status(test_plain_ask(path, TEST_GET("/health")), "503"));
     assert_ok(tg_publisher_set_ring(publisher, test_ring("\xAA")));
     assert_ok(tg_publisher_set_schemas(publisher, tg_build_text(TEST_SCHEMA), 1));
+    assert_true(test_is_status(test_plain_ask(path, TEST_GET("/health")), "503"));
+    assert_true(test_is_status(test_plain_ask(path, TEST_GET("/ready")), "503"));
+    assert_non_null(strstr(test_plain_ask(path, TEST_GET("/status")), "{\"status\":\"degraded\""));
+    atomic_store(&are_workers_ready, true);
     assert_true(test_is_status(test_plain_ask(path, TEST_GET("/health")), "200"));
+    assert_true(test_is_status(test_plain_ask(path, TEST_GET("/ready")), "200"));
     assert_true(test_is_status(test_plain_ask(path, TEST_GET("/version")), "200"));
     assert_true(test_is_status(test_plain_ask(path, TEST_GET("/encrypt")), "404"));
     tg_loop_stop(loop);
@@ -72,7 +94,7 @@ static void open_serves_the_admin_site_with_what_is_published(void **state)
 static void open_past_its_connections_refuses_more(void **state)
 {
     (void)state;
-    enum { NUM_CLIENTS = 66 };
+    enum { NUM_CLIENTS = 84 };
     tg_admin *admin = NULL;
     tg_faults faults;
     pthread_t thread;
@@ -85,6 +107,11 @@ static void open_past_its_connections_refuses_more(void **state)
         clients[i] = test_connect_unix(tg_test_path("admin"));
     }
     assert_int_equal(recv(clients[NUM_CLIENTS - 1], &byte, 1, 0), 0);
+    size_t num_lines = 0;
+    for (const char *at = tg_test_log(); (at = strstr(at, "connection_refused")) != NULL; at++) {
+        num_lines++;
+    }
+    assert_in_range(num_lines, 1, 10); /* of 20: one in each second that it took */
     for (size_t i = 0; i < NUM_CLIENTS; i++) {
         close(clients[i]);
     }
@@ -114,7 +141,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test_setup_teardown(open_serves_the_admin_site_with_what_is_published, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(open_past_its_connections_refuses_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(open_past_its_connections_refuses_more, set_up_logged, tear_down_logged),
         cmocka_unit_test_setup_teardown(open_address_in_use_is_a_fault, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, test_crypto_set_up, NULL);

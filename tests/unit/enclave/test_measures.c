@@ -46,12 +46,20 @@ static void collect_empty_enclave_is_not_ready(void **state)
     assert_true(exports("teegate_schemas{state=\"loaded\"} 0"));
 }
 
+static void set_ready_is_what_was_last_said(void **state)
+{
+    (void)state;
+    tg_measures_set_ready(true);
+    assert_true(exports("teegate_ready 1"));
+    tg_measures_set_ready(false);
+    assert_true(exports("teegate_ready 0"));
+}
+
 static void collect_follows_what_is_published(void **state)
 {
     (void)state;
     assert_ok(tg_publisher_set_ring(publisher, test_ring("\xAA\xBB")));
     assert_ok(tg_publisher_set_schemas(publisher, tg_build_text(TEST_SCHEMA), tg_clock_unix_ms() + 60000));
-    assert_true(exports("teegate_ready 1"));
     assert_true(exports("teegate_deks 2"));
     assert_true(exports("teegate_schema_set_age_seconds 0")); /* a clock that was set back makes no negative age */
     assert_false(exports("teegate_dek_age_seconds -1"));
@@ -137,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(collect_empty_enclave_is_not_ready),
+        cmocka_unit_test(set_ready_is_what_was_last_said),
         cmocka_unit_test(collect_follows_what_is_published),
         cmocka_unit_test(request_is_counted_by_route_and_status),
         cmocka_unit_test(fields_and_lookups_are_counted_by_schema_and_result),

@@ -108,19 +108,19 @@ static void log_past_fifty_a_second_is_counted_instead(void **state)
 {
     (void)state;
     site_open(TEST_NO_ENVIRONMENT, false);
-    at.site.log_second = UINT64_MAX; /* no other second's lines count */
+    at.site.log_rate.second = UINT64_MAX; /* no other second's lines count */
     for (size_t i = 0; i < 200; i++) {
         site_get("/nothing");
     }
     size_t num_logged = num_lines(tg_test_log());
     assert_in_range(num_logged, 50, 150); /* the clock may have moved on once or twice */
-    assert_int_equal(at.site.num_unlogged > 0 || strstr(tg_test_log(), "\"unlogged\":0}") != NULL, 1);
-    at.site.log_second = UINT64_MAX;
-    at.site.num_unlogged = 7;
+    assert_int_equal(at.site.log_rate.num_unlogged > 0 || strstr(tg_test_log(), "\"unlogged\":0}") != NULL, 1);
+    at.site.log_rate.second = UINT64_MAX;
+    at.site.log_rate.num_unlogged = 7;
     tg_test_log_forget();
     site_get("/nothing");
     assert_true(tg_test_log_says("\"unlogged\":7}"));
-    assert_int_equal(at.site.num_unlogged, 0);
+    assert_int_equal(at.site.log_rate.num_unlogged, 0);
     site_close();
 }
 
