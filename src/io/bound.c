@@ -237,7 +237,7 @@ static bool name_adopted(tg_bound *bound)
     }
 }
 
-tg_result tg_bound_adopt(int fd, const uint32_t *label, tg_bound **out_bound, tg_detail *detail)
+tg_result tg_bound_adopt(int fd, tg_bound **out_bound, tg_detail *detail)
 {
     tg_detail_clear(detail);
     if (!is_listening_stream(fd)) {
@@ -256,15 +256,17 @@ tg_result tg_bound_adopt(int fd, const uint32_t *label, tg_bound **out_bound, tg
         free(bound);
         return tg_fail(TG_ERR_UNSUPPORTED);
     }
-    if (label != NULL && bound->address.kind == TG_ADDRESS_UNIX) {
-        bound->address.has_cid = true;
-        bound->address.cid = *label;
-    }
     if (bound->address.kind == TG_ADDRESS_TCP) {
         tg_socket_prepare_tcp(fd);
     }
     *out_bound = bound;
     return tg_ok();
+}
+
+void tg_bound_stand_for(tg_bound *bound, uint32_t cid)
+{
+    bound->address.has_cid = true;
+    bound->address.cid = cid;
 }
 
 void tg_bound_close(tg_bound *bound)

@@ -26,11 +26,12 @@ TG_MUST_USE tg_result tg_bound_open(const tg_address *address, const tg_bind_opt
 
 /* tg_bound_adopt takes a listening stream socket that somebody else opened (systemd's socket activation), which keeps
  * its file when closed.
- * in    label: the CID that a unix socket stands for, or NULL
  * err   TG_ERR_UNSUPPORTED: not a listening stream socket of a kind that we know; TG_ERR_SYSTEM
  * keep  owns fd on success
  */
-TG_MUST_USE tg_result tg_bound_adopt(int fd, const uint32_t *label, tg_bound **out_bound, tg_detail *detail);
+TG_MUST_USE tg_result tg_bound_adopt(int fd, tg_bound **out_bound, tg_detail *detail);
+/* tg_bound_stand_for says which CID a unix socket stands for; before anybody listens. */
+void tg_bound_stand_for(tg_bound *bound, uint32_t cid);
 
 /* tg_bound_close closes the socket and removes the unix socket's file that it made, if it still is that one. */
 void tg_bound_close(tg_bound *bound);

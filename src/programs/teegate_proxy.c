@@ -70,9 +70,29 @@ static int print_config(const tg_proxy_config *config)
 static tg_result serve(const tg_proxy_options *options, tg_proxy_config *config, tg_faults *faults)
 {
     tg_proxy *proxy = NULL;
+    tg_detail detail;
+    tg_detail_clear(&detail);
     TG_TRY(tg_proxy_new(options, config, faults, &proxy));
-    tg_result result = tg_proxy_run(proxy);
+    tg_result result = tg_proxy_confine_itself(proxy, &detail);
+    if (tg_is_ok(result)) {
+        result = tg_proxy_run(proxy);
+    } else if (detail.reason[0] != 0) {
+        *tg_faults_add(faults) = detail;
+    }
     tg_proxy_free(proxy);
+    return result;
+}
+
+/* First of all, while the descriptors are those that the service manager left open. */
+static tg_result take_activation(tg_proxy_options *options, tg_activation *activation, tg_faults *faults)
+{
+    tg_detail detail;
+    tg_detail_clear(&detail);
+    tg_result result = tg_activation_read(options->environment, activation, &detail);
+    if (!tg_is_ok(result)) {
+        *tg_faults_add(faults) = detail;
+    }
+    options->activation = activation;
     return result;
 }
 
@@ -96,13 +116,18 @@ static int run(run_mode mode, tg_faults *faults, tg_settings *settings)
     tg_proxy_sidecar sidecar;
     tg_address admin;
     tg_proxy_config *config = NULL;
+    tg_activation activation = {.num_sockets = 0};
     tg_proxy_options options = {.environment = (const char *const *)environ};
+    if (mode == SERVE && !tg_is_ok(take_activation(&options, &activation, faults))) {
+        return report(faults, tg_fail(TG_ERR_SYNTAX));
+    }
     tg_result result = tg_proxy_settings_read(options.environment, faults, settings, &values);
     if (result.code == TG_ERR_MEMORY) {
         return report(faults, result);
     }
     tg_log_set_level(values.log_level);
     options.num_workers = values.num_workers;
+    options.user = values.user;
     tg_result read = read_config(&values, &options, faults, &config); /* its faults are told together with those */
     result = tg_is_ok(result) ? read : result;
     if (tg_is_ok(result) && tg_proxy_settings_is_sidecar(&values)) {
@@ -122,6 +147,7 @@ static int run(run_mode mode, tg_faults *faults, tg_settings *settings)
         fprintf(stderr, "teegate-proxy: the configuration is good\n");
     }
     tg_proxy_config_unref(config);
+    tg_activation_close(&activation);
     return tg_is_ok(result) ? status : report(faults, result);
 }
 

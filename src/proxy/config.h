@@ -89,8 +89,9 @@ typedef struct tg_proxy_config {
     tg_proxy_listeners listeners[TG_NUM_PROXY_SERVICES]; /* empty: the service is off; forwards have their own */
     const tg_proxy_forward *forwards;
     size_t num_forwards;
-    tg_egress_rules egress; /* for CIDs without rules of their own */
-    tg_slice region;        /* empty where none is known */
+    tg_egress_rules egress;             /* for CIDs without rules of their own */
+    tg_slice region;                    /* empty where none is known */
+    const struct tg_config_file *files; /* proxy/config_node.h: what it was made from beside its own file */
     tg_proxy_limits limits;
     tg_proxy_timeouts timeouts;
 } tg_proxy_config;

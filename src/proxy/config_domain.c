@@ -141,6 +141,7 @@ void tg_config_read_egress(const tg_config_node *egress, tg_egress_rules *out_ru
         if (!tg_config_member(egress, "allowlist", &member)) {
             (void)refuse(egress, "the allowlist is not named", "write {\"allowlist\": PATH}");
         } else if (tg_config_text(&member, 4095, &path)) {
+            tg_config_note_file(reader, path);
             tg_result read = tg_allowlist_read((const char *)path.ptr, reader->arena, reader->faults, out_rules);
             reader->is_out_of_memory = reader->is_out_of_memory || read.code == TG_ERR_MEMORY;
         }

@@ -189,6 +189,7 @@ static void check_allowlist(const tg_config_node *node, const tg_proxy_forward *
     if (!tg_config_text(node, 4095, &path)) {
         return;
     }
+    tg_config_note_file(reader, path);
     tg_result read = tg_allowlist_read((const char *)path.ptr, reader->arena, reader->faults, &rules);
     reader->is_out_of_memory = reader->is_out_of_memory || read.code == TG_ERR_MEMORY;
     if (!tg_is_ok(read)) {

@@ -202,6 +202,15 @@ bool tg_config_address(const tg_config_node *node, tg_address *out_address)
     return false;
 }
 
+void tg_config_note_file(tg_config_reader *reader, tg_slice path)
+{
+    tg_config_file *file = tg_config_alloc(reader, 1, sizeof *file);
+    if (file != NULL) {
+        *file = (tg_config_file){(const char *)path.ptr, reader->files};
+        reader->files = file;
+    }
+}
+
 void *tg_config_alloc(tg_config_reader *reader, size_t count, size_t size)
 {
     void *memory = tg_arena_zalloc(reader->arena, count, size);

@@ -9,12 +9,19 @@
 
 #include <jansson.h>
 
+/* A file beside the configuration's own that it was made from: a reload reads it again. */
+typedef struct tg_config_file {
+    const char *path;
+    const struct tg_config_file *next;
+} tg_config_file;
+
 typedef struct tg_config_reader {
     const char *file;
     tg_slice json;   /* the text, for lines */
     tg_arena *arena; /* what the configuration keeps */
     tg_faults *faults;
-    bool is_out_of_memory; /* something could not be kept: the configuration is not to be used */
+    const tg_config_file *files; /* read beside it so far */
+    bool is_out_of_memory;       /* something could not be kept: the configuration is not to be used */
 } tg_config_reader;
 
 typedef struct tg_config_node {
@@ -47,6 +54,9 @@ bool tg_config_text(const tg_config_node *node, size_t max, tg_slice *out_text);
 bool tg_config_number(const tg_config_node *node, uint64_t min, uint64_t max, uint64_t *out_number);
 bool tg_config_bool(const tg_config_node *node, bool *out_value);
 bool tg_config_address(const tg_config_node *node, tg_address *out_address);
+
+/* tg_config_note_file remembers that the configuration was made from this file too; the path lives in the arena. */
+void tg_config_note_file(tg_config_reader *reader, tg_slice path);
 
 /* tg_config_alloc gives zeroed memory of the arena; NULL, and is_out_of_memory is set, without any. */
 void *tg_config_alloc(tg_config_reader *reader, size_t count, size_t size);

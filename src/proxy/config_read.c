@@ -198,6 +198,7 @@ tg_result tg_proxy_config_parse(const char *path, tg_slice json, const char *con
     if (tg_is_ok(result) && reader.is_out_of_memory) {
         result = tg_fail(TG_ERR_MEMORY);
     }
+    config->files = reader.files;
     if (tg_is_ok(result) && faults->num_faults == num_before) {
         check_listeners(&root, config);
     }

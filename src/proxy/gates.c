@@ -2,21 +2,21 @@
 
 #include <stdlib.h>
 
-enum { MAX_GATES = 4 * TG_MAX_LISTENERS + TG_MAX_FORWARDS + 16 };
+enum { MAX_GATES = TG_NUM_PROXY_SERVICES * TG_MAX_LISTENERS + TG_MAX_FORWARDS + 16 };
 
 typedef struct opening {
+    const tg_proxy_gates_wanted *wanted;
     const tg_proxy_gates *former;
     tg_faults *faults;
-    tg_bind_options options;
     tg_proxy_gate *gates;
     size_t num_gates;
 } opening;
 
-static tg_bound *find_bound(const tg_proxy_gates *gates, const tg_address *address)
+static const tg_proxy_gate *find_asked(const tg_proxy_gates *gates, const tg_address *address)
 {
     for (size_t i = 0; gates != NULL && i < gates->num_gates; i++) {
-        if (tg_address_equal(tg_bound_address(gates->gates[i].bound), address)) {
-            return gates->gates[i].bound;
+        if (tg_address_equal(&gates->gates[i].asked, address)) {
+            return &gates->gates[i];
         }
     }
     return NULL;
@@ -24,22 +24,30 @@ static tg_bound *find_bound(const tg_proxy_gates *gates, const tg_address *addre
 
 static void open_gate(opening *all, const tg_address *address, tg_proxy_door door)
 {
-    tg_bound *bound = find_bound(all->former, address);
-    if (bound == NULL) {
+    const tg_bind_options options = {.is_port_reused = all->wanted->is_port_reused};
+    tg_proxy_gate gate = {.asked = *address, .door = door};
+    const tg_proxy_gate *former = find_asked(all->former, address);
+    if (former != NULL) {
+        gate.bound = former->bound;
+        gate.is_lent = former->is_lent;
+    } else {
+        gate.bound = tg_proxy_activated_find(all->wanted->activated, door.service, address);
+        gate.is_lent = gate.bound != NULL;
+    }
+    if (gate.bound == NULL) {
         tg_detail found;
         tg_detail_clear(&found);
-        if (!tg_is_ok(tg_bound_open(address, &all->options, &bound, &found))) {
-            tg_detail *fault = tg_faults_add(all->faults);
-            *fault = found;
+        if (!tg_is_ok(tg_bound_open(address, &options, &gate.bound, &found))) {
+            *tg_faults_add(all->faults) = found;
             return;
         }
     }
-    all->gates[all->num_gates++] = (tg_proxy_gate){.bound = bound, .door = door};
+    all->gates[all->num_gates++] = gate;
 }
 
-static void open_listeners(opening *all, const tg_proxy_config *config, tg_proxy_service service)
+static void open_listeners(opening *all, tg_proxy_service service)
 {
-    const tg_proxy_listeners *of = &config->listeners[service];
+    const tg_proxy_listeners *of = &all->wanted->config->listeners[service];
     for (size_t i = 0; i < of->num_listeners; i++) {
         const tg_proxy_listener *listener = &of->listeners[i];
         open_gate(all, &listener->address,
@@ -49,11 +57,20 @@ static void open_listeners(opening *all, const tg_proxy_config *config, tg_proxy
     }
 }
 
-static void open_all(opening *all, const tg_proxy_config *config, const tg_proxy_sidecar *sidecar)
+static void open_sidecar(opening *all, const tg_proxy_sidecar *sidecar)
 {
-    open_listeners(all, config, TG_SERVICE_HTTP);
-    open_listeners(all, config, TG_SERVICE_HTTPS);
-    open_listeners(all, config, TG_SERVICE_INTERNET);
+    open_gate(all, &sidecar->listen, (tg_proxy_door){.service = TG_SERVICE_SIDECAR});
+    if (sidecar->has_application) {
+        open_gate(all, &sidecar->return_listen, (tg_proxy_door){.service = TG_SERVICE_SIDECAR, .is_return = true});
+    }
+}
+
+static void open_all(opening *all)
+{
+    const tg_proxy_config *config = all->wanted->config;
+    open_listeners(all, TG_SERVICE_HTTP);
+    open_listeners(all, TG_SERVICE_HTTPS);
+    open_listeners(all, TG_SERVICE_INTERNET);
     for (size_t i = 0; i < config->num_forwards; i++) {
         const tg_proxy_forward *forward = &config->forwards[i];
         open_gate(all, &forward->listen.address,
@@ -62,33 +79,45 @@ static void open_all(opening *all, const tg_proxy_config *config, const tg_proxy
                                   .sends_proxy = forward->listen.sends_proxy,
                                   .forward = forward});
     }
-    if (sidecar != NULL) {
-        open_gate(all, &sidecar->listen, (tg_proxy_door){.service = TG_SERVICE_SIDECAR});
+    if (all->wanted->sidecar != NULL) {
+        open_sidecar(all, all->wanted->sidecar);
     }
-    if (sidecar != NULL && sidecar->has_application) {
-        open_gate(all, &sidecar->return_listen, (tg_proxy_door){.service = TG_SERVICE_SIDECAR, .is_return = true});
+    if (config->listeners[TG_SERVICE_ADMIN].num_listeners > 0) {
+        open_listeners(all, TG_SERVICE_ADMIN);
+    } else if (all->wanted->admin != NULL) {
+        open_gate(all, all->wanted->admin, (tg_proxy_door){.service = TG_SERVICE_ADMIN});
     }
 }
 
-static void close_others(tg_proxy_gate *gates, size_t num_gates, const tg_proxy_gates *kept)
+static bool has_bound(const tg_proxy_gates *gates, const tg_bound *bound)
+{
+    for (size_t i = 0; gates != NULL && i < gates->num_gates; i++) {
+        if (gates->gates[i].bound == bound) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void close_others(const tg_proxy_gate *gates, size_t num_gates, const tg_proxy_gates *kept)
 {
     for (size_t i = 0; i < num_gates; i++) {
-        if (find_bound(kept, tg_bound_address(gates[i].bound)) != gates[i].bound) {
+        if (!gates[i].is_lent && !has_bound(kept, gates[i].bound)) {
             tg_bound_close(gates[i].bound);
         }
     }
 }
 
-tg_result tg_proxy_gates_open(const tg_proxy_config *config, const tg_proxy_sidecar *sidecar, bool is_port_reused,
-                              const tg_proxy_gates *former, tg_faults *faults, tg_proxy_gates *out_gates)
+tg_result tg_proxy_gates_open(const tg_proxy_gates_wanted *wanted, const tg_proxy_gates *former, tg_faults *faults,
+                              tg_proxy_gates *out_gates)
 {
     size_t num_before = faults->num_faults;
-    opening all = {.former = former, .faults = faults, .options = {.is_port_reused = is_port_reused}};
+    opening all = {.wanted = wanted, .former = former, .faults = faults};
     all.gates = calloc(MAX_GATES, sizeof *all.gates);
     if (all.gates == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    open_all(&all, config, sidecar);
+    open_all(&all);
     if (faults->num_faults > num_before) {
         close_others(all.gates, all.num_gates, former);
         free(all.gates);
@@ -108,4 +137,14 @@ void tg_proxy_gates_replace(tg_proxy_gates *former, const tg_proxy_gates *gates)
 void tg_proxy_gates_done(tg_proxy_gates *gates)
 {
     tg_proxy_gates_replace(gates, NULL);
+}
+
+const tg_proxy_gate *tg_proxy_gates_find(const tg_proxy_gates *gates, tg_proxy_service service)
+{
+    for (size_t i = 0; i < gates->num_gates; i++) {
+        if (gates->gates[i].door.service == service) {
+            return &gates->gates[i];
+        }
+    }
+    return NULL;
 }

@@ -4,8 +4,9 @@
 #define TG_PROXY_PROXY_H
 
 #include "proxy/config.h"
+#include "proxy/sandbox.h"
 #include "proxy/sidecar.h"
-#include "proxy/worker.h"
+#include "sys/activation.h"
 
 typedef struct tg_proxy tg_proxy;
 
@@ -14,6 +15,8 @@ typedef struct tg_proxy_options {
     const char *const *environment;
     const tg_proxy_sidecar *sidecar; /* NULL: none. Copied */
     const tg_address *admin;         /* where the configuration names none; NULL: none */
+    tg_activation *activation;       /* the service manager's sockets, which become the proxy's; NULL: none */
+    const char *user;                /* to become once it listens, where it is root; NULL: nobody else */
     size_t num_workers;              /* 0: one a core */
 } tg_proxy_options;
 
@@ -23,6 +26,11 @@ typedef struct tg_proxy_options {
  */
 TG_MUST_USE tg_result tg_proxy_new(const tg_proxy_options *options, tg_proxy_config *config, tg_faults *faults,
                                    tg_proxy **out_proxy);
+
+/* tg_proxy_confine_itself gives up the user root, capabilities, files and system calls (proxy/sandbox.h), between
+ * tg_proxy_new and tg_proxy_run. err   as tg_proxy_confine: the process is to end then
+ */
+TG_MUST_USE tg_result tg_proxy_confine_itself(tg_proxy *proxy, tg_detail *detail);
 
 /* tg_proxy_run serves until SIGTERM or SIGINT and what was under way is over; SIGHUP reads the configuration again.
  * err   TG_ERR_SYSTEM, TG_ERR_MEMORY: it could not start
@@ -35,5 +43,7 @@ void tg_proxy_free(tg_proxy *proxy);
 tg_proxy_config *tg_proxy_current_config(const tg_proxy *proxy);
 size_t tg_proxy_num_connections(const tg_proxy *proxy);
 bool tg_proxy_is_draining(const tg_proxy *proxy);
+uint64_t tg_proxy_uptime_ms(const tg_proxy *proxy);
+const tg_sandbox_report *tg_proxy_sandbox(const tg_proxy *proxy);
 
 #endif

@@ -14,11 +14,10 @@ enum { MAX_CONNECTIONS = 64, MAX_BODY_BYTES = 1024, MAX_METRICS_BYTES = 16 << 20
 struct tg_proxy_admin {
     tg_loop *loop;
     tg_proxy *proxy;
-    tg_bound *bound;
+    const tg_bound *bound;
     tg_listener *listener;
     tg_http_server *server;
     tg_probe *probe;
-    uint64_t began_ms;
     tg_http_request *waiting[MAX_CONNECTIONS]; /* for what the probe says: at most one a connection */
     size_t num_waiting;
 };
@@ -91,12 +90,15 @@ static void answer_status(tg_proxy_admin *admin, tg_http_request *request)
 {
     const tg_proxy_config *config = tg_proxy_current_config(admin->proxy);
     tg_buf *body = tg_http_answer_buf(request);
+    const tg_sandbox_report *sandbox = tg_proxy_sandbox(admin->proxy);
     tg_result result = tg_buf_printf(
         body,
-        "{\"version\":\"%s\",\"uptime_s\":%llu,\"draining\":%s,\"connections\":%zu,\"domains\":%zu,\"forwards\":%zu}\n",
-        TG_VERSION, (unsigned long long)((tg_loop_now_ms(admin->loop) - admin->began_ms) / 1000),
+        "{\"version\":\"%s\",\"uptime_s\":%llu,\"draining\":%s,\"connections\":%zu,\"domains\":%zu,\"forwards\":%zu,"
+        "\"sandbox\":{\"uid\":%u,\"capabilities\":%s,\"landlock_abi\":%d,\"seccomp\":%s}}\n",
+        TG_VERSION, (unsigned long long)(tg_proxy_uptime_ms(admin->proxy) / 1000),
         tg_proxy_is_draining(admin->proxy) ? "true" : "false", tg_proxy_num_connections(admin->proxy),
-        config->num_domains, config->num_forwards);
+        config->num_domains, config->num_forwards, (unsigned)sandbox->uid,
+        sandbox->has_no_capabilities ? "false" : "true", sandbox->landlock_abi, sandbox->has_filter ? "true" : "false");
     if (tg_is_ok(result)) {
         respond_json(request, 200, body);
     } else {
@@ -157,17 +159,10 @@ static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
 
 static const tg_listener_calls listener_calls = {.accepted = on_accepted};
 
-static tg_result set_up(tg_proxy_admin *admin, const tg_proxy_sidecar *sidecar, const tg_address *address,
-                        tg_faults *faults)
+static tg_result set_up(tg_proxy_admin *admin, const tg_proxy_sidecar *sidecar)
 {
     tg_http_limits limits;
     const tg_http_handlers handlers = {.on_request = on_request, .on_cancel = on_cancel, .context = admin};
-    tg_detail detail = {0};
-    tg_result bound = tg_bound_open(address, NULL, &admin->bound, &detail);
-    if (!tg_is_ok(bound)) {
-        *tg_faults_add(faults) = detail;
-        return tg_fail(TG_ERR_SYNTAX);
-    }
     tg_http_limits_default(&limits);
     limits.num_connections = MAX_CONNECTIONS;
     limits.body_bytes = MAX_BODY_BYTES;
@@ -176,8 +171,8 @@ static tg_result set_up(tg_proxy_admin *admin, const tg_proxy_sidecar *sidecar, 
     return tg_listener_open(admin->loop, admin->bound, &listener_calls, admin, &admin->listener);
 }
 
-tg_result tg_proxy_admin_open(tg_loop *loop, tg_proxy *proxy, const tg_proxy_sidecar *sidecar,
-                              const tg_address *address, tg_faults *faults, tg_proxy_admin **out_admin)
+tg_result tg_proxy_admin_open(tg_loop *loop, tg_proxy *proxy, const tg_proxy_sidecar *sidecar, const tg_bound *bound,
+                              tg_proxy_admin **out_admin)
 {
     tg_proxy_admin *admin = calloc(1, sizeof *admin);
     if (admin == NULL) {
@@ -185,15 +180,12 @@ tg_result tg_proxy_admin_open(tg_loop *loop, tg_proxy *proxy, const tg_proxy_sid
     }
     admin->loop = loop;
     admin->proxy = proxy;
-    admin->began_ms = tg_loop_now_ms(loop);
-    tg_result result = set_up(admin, sidecar, address, faults);
+    admin->bound = bound;
+    tg_result result = set_up(admin, sidecar);
     if (!tg_is_ok(result)) {
         tg_proxy_admin_close(admin);
         return result;
     }
-    char text[TG_MAX_ADDRESS_BYTES];
-    tg_log(TG_LOG_INFO, "proxy", "listening", TG_F_STR("service", "admin"),
-           TG_F_STR("address", tg_address_format(tg_bound_address(admin->bound), text)));
     *out_admin = admin;
     return tg_ok();
 }
@@ -208,8 +200,10 @@ void tg_proxy_admin_close(tg_proxy_admin *admin)
         tg_http_server_free(admin->server);
     }
     tg_probe_free(admin->probe);
-    if (admin->bound != NULL) {
-        tg_bound_close(admin->bound);
-    }
     free(admin);
+}
+
+const tg_bound *tg_proxy_admin_bound(const tg_proxy_admin *admin)
+{
+    return admin->bound;
 }

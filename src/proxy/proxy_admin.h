@@ -2,16 +2,19 @@
 #ifndef TG_PROXY_PROXY_ADMIN_H
 #define TG_PROXY_PROXY_ADMIN_H
 
+#include "io/bound.h"
+#include "io/loop.h"
 #include "proxy/proxy.h"
 
 typedef struct tg_proxy_admin tg_proxy_admin;
 
-/* tg_proxy_admin_open listens at `address`.
- * err   TG_ERR_MEMORY, TG_ERR_SYSTEM; TG_ERR_SYNTAX where it cannot be bound, with a fault
- * keep  closed by tg_proxy_admin_close, before the proxy and the loop
+/* tg_proxy_admin_open serves a bound socket; tg_proxy_admin_bound tells which.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM
+ * keep  closed by tg_proxy_admin_close (NULL is fine), before the socket, the proxy and the loop
  */
 TG_MUST_USE tg_result tg_proxy_admin_open(tg_loop *loop, tg_proxy *proxy, const tg_proxy_sidecar *sidecar,
-                                          const tg_address *address, tg_faults *faults, tg_proxy_admin **out_admin);
+                                          const tg_bound *bound, tg_proxy_admin **out_admin);
 void tg_proxy_admin_close(tg_proxy_admin *admin);
+const tg_bound *tg_proxy_admin_bound(const tg_proxy_admin *admin);
 
 #endif

@@ -82,6 +82,8 @@ static const tg_setting table[] = {
      .fallback = "0",
      .max = MAX_WORKERS,
      .effect = "threads that carry traffic; 0: one a core"},
+    TEXT("PROXY_USER", user, NULL, NULL, "a user's name or number",
+         "the user to become once it listens, where it was started as root"),
     TEXT("ADMIN_ADDRESS", admin_address, NULL, check_address, address_form,
          "where metrics and health are served, where the configuration has no `admin`"),
     TEXT("LISTEN_PORT", listen_port, "8443", check_port, "a port number, 1 to 65535",

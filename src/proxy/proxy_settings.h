@@ -10,6 +10,7 @@ typedef struct tg_proxy_settings {
     tg_log_level log_level;
     tg_log_level plain_log_level; /* LOG_LEVEL, which a sidecar uses */
     uint64_t num_workers;         /* 0: one a core */
+    const char *user;             /* NULL: nobody else */
     const char *admin_address;
     const char *listen_port;
     const char *enclave_cid;

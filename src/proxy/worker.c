@@ -16,8 +16,11 @@ struct tg_worker_listener {
     tg_link link;
     tg_proxy_worker *worker;
     tg_listener *listener;
+    const tg_bound *bound; /* whose socket it accepts from; the gates own it */
     tg_proxy_door door;
-    bool is_kept; /* while a configuration is applied */
+    const tg_proxy_gate *next_gate; /* between prepare and commit: what it becomes; NULL: it leaves */
+    bool is_new;                    /* it accepts from commit on */
+    bool is_leaving;
 };
 
 static const tg_connection_service *service_of(const tg_proxy_door *door)
@@ -117,66 +120,96 @@ void tg_proxy_worker_free(tg_proxy_worker *worker)
     free(worker);
 }
 
-static tg_worker_listener *find_listener(const tg_proxy_worker *worker, const tg_address *address)
+static tg_worker_listener *find_listener(const tg_proxy_worker *worker, const tg_bound *bound)
 {
     for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
         tg_worker_listener *own = TG_OBJECT_OF(each, tg_worker_listener, link);
-        if (tg_address_equal(tg_listener_address(own->listener), address)) {
+        if (own->bound == bound && !own->is_leaving) { /* one that leaves may be of a socket that is closed */
             return own;
         }
     }
     return NULL;
 }
 
-static tg_result open_gate(tg_proxy_worker *worker, const tg_proxy_gate *gate)
+static tg_result prepare_gate(tg_proxy_worker *worker, const tg_proxy_gate *gate)
 {
-    tg_worker_listener *own = find_listener(worker, tg_bound_address(gate->bound));
-    if (own != NULL && !own->is_kept) {
-        own->door = gate->door;
-        own->is_kept = true;
+    tg_worker_listener *own = find_listener(worker, gate->bound);
+    if (own != NULL) {
+        own->next_gate = gate;
         return tg_ok();
     }
     own = calloc(1, sizeof *own);
     if (own == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    own->worker = worker;
-    own->door = gate->door;
-    own->is_kept = true;
+    *own = (tg_worker_listener){.worker = worker, .bound = gate->bound, .next_gate = gate, .is_new = true};
     tg_result result = tg_listener_open(worker->loop, gate->bound, &listener_calls, own, &own->listener);
     if (!tg_is_ok(result)) {
         free(own);
         return result;
     }
+    tg_listener_pause(own->listener);
     tg_link_append(&worker->listeners, &own->link);
     return tg_ok();
 }
 
-tg_result tg_proxy_worker_apply(tg_proxy_worker *worker, tg_proxy_config *config, const tg_proxy_gate *gates,
-                                size_t num_gates)
+static tg_result prepare_gates(tg_proxy_worker *worker, const tg_proxy_gates *gates)
 {
-    tg_result result = tg_ok();
-    for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
-        TG_OBJECT_OF(each, tg_worker_listener, link)->is_kept = false;
-    }
-    for (size_t i = 0; i < num_gates; i++) {
-        if (gates[i].door.service == TG_SERVICE_INTERNET && worker->own_addresses == NULL) {
+    for (size_t i = 0; i < gates->num_gates; i++) {
+        tg_proxy_service service = gates->gates[i].door.service;
+        if (service == TG_SERVICE_INTERNET && worker->own_addresses == NULL) {
             TG_TRY(tg_own_addresses_new(&worker->own_addresses));
         }
-        tg_result opened = open_gate(worker, &gates[i]);
-        result = tg_is_ok(result) ? opened : result;
+        if (service != TG_SERVICE_ADMIN) { /* the main thread's */
+            TG_TRY(prepare_gate(worker, &gates->gates[i]));
+        }
     }
+    return tg_ok();
+}
+
+tg_result tg_proxy_worker_prepare(tg_proxy_worker *worker, const tg_proxy_gates *gates)
+{
+    for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
+        TG_OBJECT_OF(each, tg_worker_listener, link)->next_gate = NULL;
+    }
+    tg_result result = prepare_gates(worker, gates);
+    if (!tg_is_ok(result)) {
+        tg_proxy_worker_cancel(worker);
+    }
+    return result;
+}
+
+void tg_proxy_worker_cancel(tg_proxy_worker *worker)
+{
     for (tg_link *each = worker->listeners.next, *next; each != &worker->listeners; each = next) {
         tg_worker_listener *own = TG_OBJECT_OF(each, tg_worker_listener, link);
         next = each->next;
-        if (!own->is_kept) {
+        if (own->is_new) {
+            tg_listener_close(own->listener);
+            tg_link_remove(&own->link);
+            free(own);
+        }
+    }
+}
+
+void tg_proxy_worker_commit(tg_proxy_worker *worker, tg_proxy_config *config)
+{
+    for (tg_link *each = worker->listeners.next; each != &worker->listeners; each = each->next) {
+        tg_worker_listener *own = TG_OBJECT_OF(each, tg_worker_listener, link);
+        if (own->next_gate == NULL) {
+            own->is_leaving = true;
             tg_listener_finish(own->listener);
+            continue;
+        }
+        own->door = own->next_gate->door;
+        if (own->is_new) {
+            own->is_new = false;
+            tg_listener_resume(own->listener);
         }
     }
     tg_proxy_config *former = worker->config;
     worker->config = tg_proxy_config_ref(config);
     tg_proxy_config_unref(former);
-    return result;
 }
 
 void tg_proxy_worker_drain(tg_proxy_worker *worker)

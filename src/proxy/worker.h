@@ -2,11 +2,11 @@
 #ifndef TG_PROXY_WORKER_H
 #define TG_PROXY_WORKER_H
 
-#include "io/bound.h"
 #include "io/dial.h"
 #include "io/listener.h"
 #include "io/relay.h"
 #include "proxy/config.h"
+#include "proxy/gates.h"
 #include "proxy/limiter.h"
 #include "proxy/own_addresses.h"
 #include "proxy/sidecar.h"
@@ -26,13 +26,6 @@ typedef struct tg_proxy_shared {
     void (*drained)(void *owner);
     void *owner;
 } tg_proxy_shared;
-
-/* A bound socket and what is served there. */
-typedef struct tg_proxy_gate {
-    tg_bound *bound;
-    tg_proxy_door door; /* its pointers are the configuration's that it belongs to */
-    bool is_kept;       /* while a new configuration is put together */
-} tg_proxy_gate;
 
 typedef struct tg_worker_listener tg_worker_listener;
 
@@ -64,12 +57,16 @@ TG_MUST_USE tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_work
 /* tg_proxy_worker_free ends every visit; its loop does not run any more. */
 void tg_proxy_worker_free(tg_proxy_worker *worker);
 
-/* tg_proxy_worker_apply makes a configuration the worker's: new gates are opened, those that are gone accept what the
- * kernel has queued and close, the others go on. On the worker's thread, or before it runs.
- * err   TG_ERR_MEMORY, TG_ERR_SYSTEM: some gate could not be opened; the others are
+/* A new configuration is taken in two steps, so that no worker has it where another could not: tg_proxy_worker_prepare
+ * opens the listeners of gates that are new, which accept nothing yet; then either tg_proxy_worker_commit makes the
+ * configuration the worker's (gates that are gone accept what the kernel has queued and close, the others go on), or
+ * tg_proxy_worker_cancel closes what was prepared. On the worker's thread, or before it runs.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM: a gate could not be opened, and nothing is prepared
+ * keep  `gates` live until the second step
  */
-TG_MUST_USE tg_result tg_proxy_worker_apply(tg_proxy_worker *worker, tg_proxy_config *config,
-                                            const tg_proxy_gate *gates, size_t num_gates);
+TG_MUST_USE tg_result tg_proxy_worker_prepare(tg_proxy_worker *worker, const tg_proxy_gates *gates);
+void tg_proxy_worker_commit(tg_proxy_worker *worker, tg_proxy_config *config);
+void tg_proxy_worker_cancel(tg_proxy_worker *worker);
 
 /* tg_proxy_worker_drain closes the doors; shared->drained is told when the last visit is over.
  * tg_proxy_worker_end_all ends those that are left. On the worker's thread.

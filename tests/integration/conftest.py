@@ -7,6 +7,7 @@ Fixtures
     scratch                            a short temporary folder (a unix socket's path must stay under 108 bytes)
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -59,20 +61,42 @@ def assert_no_sanitizer_report(text):
         raise AssertionError("sanitizer report:\n" + text[max(0, found.start() - 200) : found.start() + 6000])
 
 
-class Program:
-    """A running program. Its stderr is its log: JSON lines, kept as they came and as events."""
+# Becomes the program, with the descriptors from 3 on.
+HAND_OVER = """
+import os, sys
+for at, fd in enumerate(sys.argv[1].split(",")):
+    os.dup2(int(fd), 3 + at)
+    os.close(int(fd))
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(at + 1), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
-    def __init__(self, name, *args, env=None, cwd=None, stdin=None):
+
+class Program:
+    """A running program. Its stderr is its log: JSON lines, kept as they came and as events.
+
+    sockets: [(name, listening socket)], which it finds as a service manager hands them over (sd_listen_fds(3)).
+    """
+
+    def __init__(self, name, *args, env=None, cwd=None, stdin=None, sockets=()):
         self.name = name
+        command = [str(program_path(name)), *map(str, args)]
+        kept = [fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD, 100) for _, sock in sockets]
+        if sockets:
+            names = ":".join(label for label, _ in sockets)
+            command = [sys.executable, "-c", HAND_OVER, ",".join(map(str, kept)), names, *command]
         self.process = subprocess.Popen(
-            [str(program_path(name)), *map(str, args)],
+            command,
             env=clean_environment(env),
             cwd=cwd,
+            pass_fds=kept,
             stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        for descriptor in kept:
+            os.close(descriptor)
         self.pid = self.process.pid
         self._changed = threading.Condition()
         self._log = []

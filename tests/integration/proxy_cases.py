@@ -169,11 +169,16 @@ def read_proxy_header(sock):
     return head[13], read_exactly(sock, struct.unpack("!H", head[14:16])[0])
 
 
-def start_proxy(start, scratch, config, *waits, **environment):
-    """A running proxy; `waits` are the addresses that must accept before it counts as started."""
+def write_config(scratch, config):
     path = scratch / "proxy.json"
     path.write_text(json.dumps(config, indent=1), encoding="utf-8")
-    program = start("teegate-proxy", env={"PROXY_CONFIG": path, "WORKERS": 2, **environment})
+    return path
+
+
+def start_proxy(start, scratch, config, *waits, sockets=(), **environment):
+    """A running proxy; `waits` are the addresses that must accept before it counts as started."""
+    path = write_config(scratch, config)
+    program = start("teegate-proxy", env={"PROXY_CONFIG": path, "WORKERS": 2, **environment}, sockets=sockets)
     program.wait_event("started")
     for address in waits:
         wait_for_listener(address)

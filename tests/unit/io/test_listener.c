@@ -444,7 +444,7 @@ static void adopt_listening_socket_is_named_and_used(void **state)
     char text[TG_MAX_ADDRESS_BYTES];
     char expected[64];
     int fd = test_tcp_listen(&address);
-    assert_ok(tg_bound_adopt(fd, NULL, &f.bound, &f.detail));
+    assert_ok(tg_bound_adopt(fd, &f.bound, &f.detail));
     snprintf(expected, sizeof expected, "tcp:127.0.0.1:%u", ntohs(address.sin_port));
     assert_string_equal(tg_address_format(tg_bound_address(f.bound), text), expected);
     assert_ok(tg_listener_open(f.loop, f.bound, &calls, &f, &f.listener));
@@ -457,13 +457,15 @@ static void adopt_unix_socket_keeps_its_file_and_takes_a_label(void **state)
     (void)state;
     struct stat file;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    uint32_t label = 16;
     memcpy(address.sun_path, f.path, strlen(f.path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 1), 0);
-    assert_ok(tg_bound_adopt(fd, &label, &f.bound, &f.detail));
+    assert_ok(tg_bound_adopt(fd, &f.bound, &f.detail));
     assert_string_equal(tg_bound_address(f.bound)->name, f.path);
+    assert_false(tg_bound_address(f.bound)->has_cid);
+    tg_bound_stand_for(f.bound, 16);
+    assert_true(tg_bound_address(f.bound)->has_cid);
     assert_int_equal(tg_bound_address(f.bound)->cid, 16);
     tg_bound_close(TG_TAKE(f.bound));
     assert_int_equal(stat(f.path, &file), 0);
@@ -476,14 +478,14 @@ static void adopt_abstract_and_vsock_sockets_are_named(void **state)
     int fd = -1;
     assert_ok(tg_bound_listen(f.bound, &fd));
     tg_bound_close(TG_TAKE(f.bound));
-    assert_ok(tg_bound_adopt(fd, NULL, &f.bound, &f.detail));
+    assert_ok(tg_bound_adopt(fd, &f.bound, &f.detail));
     assert_string_equal(tg_bound_address(f.bound)->name, "@teegate-test-adopt");
     tg_bound_close(TG_TAKE(f.bound));
     if (tg_is_ok(bind_to("vsock:any:4294967295", NULL))) {
         uint32_t port = tg_bound_address(f.bound)->port;
         assert_ok(tg_bound_listen(f.bound, &fd));
         tg_bound_close(TG_TAKE(f.bound));
-        assert_ok(tg_bound_adopt(fd, NULL, &f.bound, &f.detail));
+        assert_ok(tg_bound_adopt(fd, &f.bound, &f.detail));
         assert_int_equal(tg_bound_address(f.bound)->kind, TG_ADDRESS_VSOCK);
         assert_int_equal(tg_bound_address(f.bound)->port, port);
     }
@@ -494,11 +496,11 @@ static void adopt_what_does_not_listen_is_refused(void **state)
     (void)state;
     int fds[2];
     test_pair(TEST_UNIX, fds);
-    assert_code(tg_bound_adopt(fds[0], NULL, &f.bound, &f.detail), TG_ERR_UNSUPPORTED);
+    assert_code(tg_bound_adopt(fds[0], &f.bound, &f.detail), TG_ERR_UNSUPPORTED);
     assert_true(f.detail.remedy[0] != 0);
     close(fds[0]);
     close(fds[1]);
-    assert_code(tg_bound_adopt(0, NULL, &f.bound, &f.detail), TG_ERR_UNSUPPORTED);
+    assert_code(tg_bound_adopt(0, &f.bound, &f.detail), TG_ERR_UNSUPPORTED);
 }
 
 static bool has_fault(void)
