@@ -1,3 +1,4 @@
+#include "attest/cose.h"
 #include "attest/nitro_document.h"
 
 #include "base/buf.h"
@@ -95,28 +96,6 @@ static tg_result check_chain(const tg_nitro_document *document, tg_slice root_de
     return error == X509_V_OK ? tg_ok() : refuse(detail, "certificate", X509_verify_cert_error_string(error));
 }
 
-/* Sig_structure = [ "Signature1", protected, h'', payload ] (RFC 9052 §4.4) */
-static tg_result append_signed(const tg_nitro_document *document, tg_buf *out)
-{
-    tg_slice header = document->protected_header;
-    size_t len = document->payload.len;
-    TG_TRY(tg_buf_append(out, TG_LIT("\x84\x6aSignature1")));
-    TG_TRY(tg_buf_append_byte(out, (uint8_t)(0x40 + header.len))); /* 4 bytes: check_protected */
-    TG_TRY(tg_buf_append(out, header));
-    TG_TRY(tg_buf_append_byte(out, 0x40));
-    if (len < 24) {
-        TG_TRY(tg_buf_append_byte(out, (uint8_t)(0x40 + len)));
-    } else if (len < 256) {
-        TG_TRY(tg_buf_append_byte(out, 0x58));
-        TG_TRY(tg_buf_append_byte(out, (uint8_t)len));
-    } else {
-        TG_TRY(tg_buf_append_byte(out, 0x59));
-        TG_TRY(tg_buf_append_byte(out, (uint8_t)(len >> 8)));
-        TG_TRY(tg_buf_append_byte(out, (uint8_t)len));
-    }
-    return tg_buf_append(out, document->payload);
-}
-
 /* COSE writes r and s side by side (RFC 9053 §2.1); OpenSSL wants them in DER. */
 static int to_der(tg_slice signature, unsigned char **out_der)
 {
@@ -153,7 +132,7 @@ static tg_result check_signature(const tg_nitro_document *document, X509 *leaf, 
         return refuse(detail, "certificate", "its key is not of P-384");
     }
     tg_buf_init(&text, TG_MAX_NITRO_DOCUMENT_BYTES);
-    tg_result result = append_signed(document, &text);
+    tg_result result = tg_cose_put_signed(&text, document->protected_header, document->payload);
     int der_len = tg_is_ok(result) ? to_der(document->signature, &der) : -1;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (tg_is_ok(result) && (der_len < 0 || context == NULL)) {
