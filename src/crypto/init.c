@@ -11,8 +11,9 @@
 #include <openssl/crypto.h>
 #include <stdarg.h>
 
-/* A cipher takes about 2 KiB of locked memory, a MAC state 1.2 KiB (measured with libgcrypt 1.10.1); two rings of 8. */
-enum { WORKER_BYTES = 40960, MAX_WORKERS = 1024 };
+/* A cipher takes at most 2.6 KiB of locked memory, a MAC state 1.2 KiB (measured with libgcrypt 1.10.1); two rings
+ * of 8. */
+enum { WORKER_BYTES = 49152, MAX_WORKERS = 1024 };
 
 /* Only the format is logged: it is libgcrypt's own literal, while the arguments might be anything. */
 static void log_library_line(void *owner, int level, const char *format, va_list args)
@@ -34,14 +35,16 @@ static tg_result lock_memory(size_t num_workers)
     return error == 0 ? tg_ok() : tg_fail_os(ENOMEM);
 }
 
-/* RFC 8452 appendix C.2, the case with 8 bytes of plaintext and none of AAD. */
+/* RFC 8452 appendix C.2, the case with 8 bytes of plaintext and none of AAD: several at once and one beside them, for
+ * implementations may have a way for each. */
 static tg_result check_siv(void)
 {
+    enum { COPIES = 9 };
     static const uint8_t nonce[TG_SIV_NONCE_BYTES] = {3};
     static const uint8_t plaintext[8] = {1};
     static const uint8_t expected[] = {0xc2, 0xef, 0x32, 0x8e, 0x5c, 0x71, 0xc8, 0x3b, 0x84, 0x31, 0x22, 0x13,
                                        0x0f, 0x73, 0x64, 0xb7, 0x61, 0xe0, 0xb9, 0x74, 0x27, 0xe3, 0xdf, 0x28};
-    uint8_t sealed[sizeof expected] = {0};
+    uint8_t sealed[COPIES][sizeof expected] = {{0}};
     tg_secret *key;
     TG_TRY(tg_secret_new(TG_SIV_KEY_BYTES, &key));
     tg_secret_fill(key)[0] = 1;
@@ -49,11 +52,17 @@ static tg_result check_siv(void)
     tg_result result = tg_siv_new(key, &siv);
     tg_secret_free(key);
     TG_TRY(result);
-    tg_siv_job job = {nonce, {NULL, 0}, tg_slice_of(plaintext, sizeof plaintext), sealed};
-    result = tg_siv_seal(siv, &job, 1);
+    tg_siv_job jobs[COPIES];
+    for (size_t i = 0; i < COPIES; i++) {
+        jobs[i] = (tg_siv_job){nonce, {NULL, 0}, tg_slice_of(plaintext, sizeof plaintext), sealed[i]};
+    }
+    result = tg_siv_seal(siv, jobs, COPIES);
     tg_siv_free(siv);
     TG_TRY(result);
-    return memcmp(sealed, expected, sizeof expected) == 0 ? tg_ok() : tg_fail(TG_ERR_LIBRARY);
+    for (size_t i = 0; i < COPIES; i++) {
+        TG_TRY(memcmp(sealed[i], expected, sizeof expected) == 0 ? tg_ok() : tg_fail(TG_ERR_LIBRARY));
+    }
+    return tg_ok();
 }
 
 /* RFC 4231 §4.3 (test case 2). */

@@ -1,7 +1,19 @@
 #include "crypto/siv.h"
 
+#include "base/cpu.h"
+
 const tg_siv_ops *tg_siv_chosen(void)
 {
+#if TG_CPU_X86
+    switch (tg_cpu_get_level()) {
+    case TG_CPU_AVX512:
+        return &tg_siv_vaes;
+    case TG_CPU_AVX2:
+        return &tg_siv_aesni;
+    case TG_CPU_PORTABLE:
+        break;
+    }
+#endif
     return &tg_siv_gcrypt;
 }
 

@@ -33,9 +33,11 @@ struct tg_siv {
     const tg_siv_ops *ops;
 };
 
-extern const tg_siv_ops tg_siv_gcrypt;
+extern const tg_siv_ops tg_siv_gcrypt; /* everywhere */
+extern const tg_siv_ops tg_siv_aesni;  /* x86-64, level avx2 */
+extern const tg_siv_ops tg_siv_vaes;   /* x86-64, level avx512: several short values at once */
 
-/* tg_siv_chosen is the implementation that tg_siv_new uses; it is the same for the process's whole life. */
+/* tg_siv_chosen is the implementation that tg_siv_new uses: the fastest of the processor's level (base/cpu.h). */
 const tg_siv_ops *tg_siv_chosen(void);
 
 /* tg_siv_new makes a cipher of one key. tg_siv_new_by does so with the implementation named.
@@ -62,8 +64,8 @@ TG_MUST_USE static inline tg_result tg_siv_seal(tg_siv *siv, const tg_siv_job *j
  *         Zeroed where the tag does not verify
  * err     TG_ERR_AUTH: the tag does not verify; TG_ERR_TRUNCATED: shorter than a tag; TG_ERR_LIBRARY
  */
-TG_MUST_USE static inline tg_result tg_siv_open(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice sealed,
-                                                uint8_t *out)
+TG_FOREIGN TG_MUST_USE static inline tg_result tg_siv_open(tg_siv *siv, const uint8_t *nonce, tg_slice aad,
+                                                           tg_slice sealed, uint8_t *out)
 {
     return siv->ops->open(siv, nonce, aad, sealed, out);
 }

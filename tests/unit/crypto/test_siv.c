@@ -1,5 +1,6 @@
 #include "support/case.h"
 
+#include "base/cpu.h"
 #include "base/encode.h"
 #include "crypto/init.h"
 #include "crypto/siv.h"
@@ -14,6 +15,9 @@ typedef struct vector {
     size_t key_len, nonce_len, aad_len, sealed_len, plaintext_len, tag_len;
 } vector;
 
+/* Each case is run with each implementation that this machine can use. */
+static const tg_siv_ops *tested;
+
 static tg_siv *new_cipher(uint8_t fill)
 {
     uint8_t bytes[TG_SIV_KEY_BYTES];
@@ -21,7 +25,7 @@ static tg_siv *new_cipher(uint8_t fill)
     tg_secret *key;
     tg_siv *siv;
     assert_ok(tg_secret_copy(tg_slice_of(bytes, sizeof bytes), &key));
-    assert_ok(tg_siv_new(key, &siv));
+    assert_ok(tg_siv_new_by(tested, key, &siv));
     tg_secret_free(key);
     return siv;
 }
@@ -43,7 +47,7 @@ static void check_vector(const vector *v)
     tg_secret *key;
     tg_siv *siv = NULL;
     assert_ok(tg_secret_copy(tg_slice_of(v->key, v->key_len), &key));
-    tg_result made = tg_siv_new(key, &siv);
+    tg_result made = tg_siv_new_by(tested, key, &siv);
     tg_secret_free(key);
     if (v->key_len != TG_SIV_KEY_BYTES) {
         assert_code(made, TG_ERR_RANGE);
@@ -182,7 +186,7 @@ static void new_locked_memory_used_up_is_refused(void **state)
     assert_ok(tg_secret_new(TG_SIV_KEY_BYTES, &key));
     size_t num_made = 0;
     tg_result result = tg_ok();
-    while (num_made < MANY && tg_is_ok(result = tg_siv_new(key, &made[num_made]))) {
+    while (num_made < MANY && tg_is_ok(result = tg_siv_new_by(tested, key, &made[num_made]))) {
         num_made++;
     }
     assert_code(result, TG_ERR_MEMORY);
@@ -190,7 +194,7 @@ static void new_locked_memory_used_up_is_refused(void **state)
     for (size_t i = 0; i < num_made; i++) {
         tg_siv_free(made[i]);
     }
-    assert_ok(tg_siv_new(key, &made[0]));
+    assert_ok(tg_siv_new_by(tested, key, &made[0]));
     tg_siv_free(made[0]);
     tg_siv_free(NULL);
     tg_secret_free(key);
@@ -200,7 +204,146 @@ static void init_repeated_is_fine(void **state)
 {
     (void)state;
     assert_ok(tg_crypto_init(1));
+}
+
+static void chosen_by_level_is_the_one_for_it(void **state)
+{
+    (void)state;
+    tg_cpu_level before = tg_cpu_get_level();
+    tg_cpu_limit(TG_CPU_PORTABLE);
     assert_string_equal(tg_siv_chosen()->name, "libgcrypt");
+    tg_cpu_limit(before);
+    const char *const expected[] = {
+        [TG_CPU_PORTABLE] = "libgcrypt", [TG_CPU_AVX2] = "AES-NI", [TG_CPU_AVX512] = "VAES"};
+    assert_string_equal(tg_siv_chosen()->name, expected[before]);
+}
+
+/* Bytes that repeat with each run. */
+static uint64_t next_random(uint64_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return *random;
+}
+
+static void fill_random(uint64_t *random, uint8_t *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (uint8_t)(next_random(random) >> 24);
+    }
+}
+
+enum { MAX_BATCH = 20, MAX_LEN = 700 };
+
+typedef struct batch {
+    uint8_t nonces[MAX_BATCH][TG_SIV_NONCE_BYTES];
+    uint8_t texts[MAX_BATCH][MAX_LEN], aads[MAX_BATCH][MAX_LEN];
+    uint8_t ours[MAX_BATCH][MAX_LEN + TG_SIV_TAG_BYTES + 1], theirs[MAX_BATCH][MAX_LEN + TG_SIV_TAG_BYTES];
+    tg_siv_job jobs[MAX_BATCH];
+    size_t num_jobs;
+} batch;
+
+static void make_batch(uint64_t *random, batch *made)
+{
+    made->num_jobs = 1 + next_random(random) % MAX_BATCH;
+    for (size_t i = 0; i < made->num_jobs; i++) {
+        uint64_t kind = next_random(random) % 64;
+        size_t len = next_random(random) % (kind == 0 ? MAX_LEN : kind < 16 ? 130 : 40);
+        size_t aad_len = kind % 4 != 0 ? kind % 3 * 2 : next_random(random) % (kind == 0 ? MAX_LEN : 40);
+        fill_random(random, made->nonces[i], TG_SIV_NONCE_BYTES);
+        fill_random(random, made->texts[i], len);
+        fill_random(random, made->aads[i], aad_len);
+        made->ours[i][len + TG_SIV_TAG_BYTES] = 0x5c;
+        made->jobs[i] = (tg_siv_job){made->nonces[i], tg_slice_of(made->aads[i], aad_len),
+                                     tg_slice_of(made->texts[i], len), made->ours[i]};
+    }
+}
+
+static void check_batch(tg_siv *ours, tg_siv *theirs, batch *made)
+{
+    assert_ok(tg_siv_seal(ours, made->jobs, made->num_jobs));
+    for (size_t i = 0; i < made->num_jobs; i++) {
+        tg_siv_job job = made->jobs[i];
+        size_t len = job.plaintext.len;
+        job.out = made->theirs[i];
+        assert_ok(tg_siv_seal(theirs, &job, 1));
+        assert_memory_equal(made->ours[i], made->theirs[i], len + TG_SIV_TAG_BYTES);
+        assert_int_equal(made->ours[i][len + TG_SIV_TAG_BYTES], 0x5c);
+        assert_ok(tg_siv_open(ours, job.nonce, job.aad, tg_slice_of(made->theirs[i], len + TG_SIV_TAG_BYTES),
+                              made->theirs[i]));
+        assert_memory_equal(made->theirs[i], job.plaintext.ptr, len);
+    }
+}
+
+static void seal_random_lengths_and_keys_agrees_with_libgcrypt(void **state)
+{
+    (void)state;
+    const size_t num_messages = TG_TEST_IS_SANITIZED ? 20000 : 1000000;
+    static batch made;
+    uint64_t random = 0x9e3779b97f4a7c15;
+    tg_secret *key;
+    assert_ok(tg_secret_new(TG_SIV_KEY_BYTES, &key));
+    for (size_t done = 0; done < num_messages;) {
+        tg_siv *ours, *theirs;
+        fill_random(&random, tg_secret_fill(key), TG_SIV_KEY_BYTES);
+        assert_ok(tg_siv_new_by(tested, key, &ours));
+        assert_ok(tg_siv_new_by(&tg_siv_gcrypt, key, &theirs));
+        for (size_t i = 0; i < 4; i++, done += made.num_jobs) {
+            make_batch(&random, &made);
+            check_batch(ours, theirs, &made);
+        }
+        tg_siv_free(ours);
+        tg_siv_free(theirs);
+    }
+    tg_secret_free(key);
+}
+
+/* Key and nonce zero, blocks of zeroes and a last one that was solved for: the tag begins with fb ff ff ff, so that the
+ * counter's 32 bits wrap at the fifth block, amid those that are encrypted together. */
+static void check_wrap(tg_siv *siv, size_t len, const uint8_t last[16])
+{
+    enum { MAX = 320, COPIES = 9 };
+    static const uint8_t nonce[TG_SIV_NONCE_BYTES], tag[TG_SIV_TAG_BYTES] = {0xfb, 0xff, 0xff, 0xff};
+    static uint8_t sealed[COPIES][MAX + TG_SIV_TAG_BYTES], expected[MAX + TG_SIV_TAG_BYTES];
+    uint8_t text[MAX] = {0};
+    memcpy(text + len - 16, last, 16);
+    tg_siv_job jobs[COPIES];
+    for (size_t i = 0; i < COPIES; i++) {
+        jobs[i] = (tg_siv_job){nonce, TG_LIT(""), tg_slice_of(text, len), sealed[i]};
+    }
+    const tg_siv_ops *ops = tested;
+    tested = &tg_siv_gcrypt;
+    tg_siv *other = new_cipher(0);
+    tested = ops;
+    tg_siv_job job = jobs[0];
+    job.out = expected;
+    assert_ok(tg_siv_seal(other, &job, 1));
+    tg_siv_free(other);
+    assert_memory_equal(expected + len, tag, sizeof tag);
+    for (size_t num = 1; num <= COPIES; num++) {
+        memset(sealed, 0, sizeof sealed);
+        assert_ok(tg_siv_seal(siv, jobs, num));
+        for (size_t i = 0; i < num; i++) {
+            assert_memory_equal(sealed[i], expected, len + TG_SIV_TAG_BYTES);
+        }
+    }
+    uint8_t out[MAX];
+    assert_ok(tg_siv_open(siv, nonce, TG_LIT(""), tg_slice_of(expected, len + TG_SIV_TAG_BYTES), out));
+    assert_memory_equal(out, text, len);
+}
+
+static void seal_counter_that_wraps_agrees_with_libgcrypt(void **state)
+{
+    (void)state;
+    static const uint8_t twelve[16] = {0xa2, 0x00, 0x39, 0x3a, 0x0b, 0xb7, 0x06, 0xf7,
+                                       0x1f, 0xc4, 0x25, 0xba, 0x9f, 0xb0, 0xa3, 0xb6},
+                         twenty[16] = {0x1a, 0x97, 0x6c, 0x9c, 0x0e, 0x25, 0x3a, 0x88,
+                                       0x96, 0xc0, 0xad, 0x49, 0x13, 0x97, 0x18, 0x13};
+    tg_siv *siv = new_cipher(0);
+    check_wrap(siv, (size_t)16 * 12, twelve);
+    check_wrap(siv, (size_t)16 * 20, twenty);
+    tg_siv_free(siv);
 }
 
 static int set_up(void **state)
@@ -211,14 +354,29 @@ static int set_up(void **state)
 
 int main(void)
 {
+    static const tg_siv_ops *const all[] = {
+        &tg_siv_gcrypt,
+#if TG_CPU_X86
+        &tg_siv_aesni,
+        &tg_siv_vaes
+#endif
+    };
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(init_repeated_is_fine),
+        cmocka_unit_test(chosen_by_level_is_the_one_for_it),
         cmocka_unit_test(seal_rfc8452_vectors_agree),
         cmocka_unit_test(seal_several_gives_each_its_own),
         cmocka_unit_test(seal_in_place_gives_the_same),
         cmocka_unit_test(open_any_bit_changed_is_refused_and_zeroed),
         cmocka_unit_test(open_shorter_than_a_tag_is_truncated),
         cmocka_unit_test(new_locked_memory_used_up_is_refused),
+        cmocka_unit_test(seal_counter_that_wraps_agrees_with_libgcrypt),
+        cmocka_unit_test(seal_random_lengths_and_keys_agrees_with_libgcrypt),
     };
-    return cmocka_run_group_tests(cases, set_up, NULL);
+    int status = 0;
+    for (size_t i = 0; i < TG_COUNT(all) && i <= (size_t)tg_cpu_get_level(); i++) {
+        tested = all[i];
+        status += cmocka_run_group_tests_name(tested->name, cases, set_up, NULL);
+    }
+    return status;
 }
