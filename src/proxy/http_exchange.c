@@ -1,6 +1,19 @@
 #include "proxy/http_visit.h"
 #include "proxy/worker.h"
 
+void tg_http_visit_keep_for_repeat(tg_http_visit *http, const tg_http_head *head)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    bool is_idempotent = false;
+    for (size_t i = 0; i < TG_COUNT(methods); i++) {
+        is_idempotent = is_idempotent || tg_slice_equal(head->method, tg_slice_str(methods[i]));
+    }
+    if (is_idempotent && http->up.extent.is_whole &&
+        !tg_is_ok(tg_buf_append(&http->repeat, tg_slice_first(tg_buf_slice(&http->up.bytes), head->len)))) {
+        tg_buf_release(&http->repeat); /* then it is not repeated */
+    }
+}
+
 /* Heads of responses up to the final one; those before it (100, 103) are passed on. True where there is no more to do
  * with what has come. */
 static bool read_response(tg_http_visit *http)
@@ -68,6 +81,9 @@ static void watch_exchange(tg_http_visit *http)
 static void target_left(tg_http_visit *http)
 {
     if (!http->down.has_head && http->down.num_bytes == 0) {
+        if (tg_http_visit_repeat(http)) {
+            return;
+        }
         tg_proxy_visit_refused(&http->visit, "no answer", TG_LIT("target_left"), tg_slice_str(http->host),
                                "the enclave's program ended the connection before it answered");
         tg_http_visit_answer(http, 502, "Service unavailable", false);
@@ -89,6 +105,9 @@ void tg_http_visit_exchange(tg_http_visit *http)
     }
     if (write_preface(http)) {
         (void)tg_http_flow_write(http, up, http->target);
+    }
+    if (tg_buf_len(&down->bytes) > 0) {
+        tg_buf_release(&http->repeat); /* it was heard */
     }
     bool is_good = read_response(http);
     (void)tg_http_flow_write(http, down, http->client);

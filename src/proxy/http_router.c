@@ -23,7 +23,7 @@ static const uint16_t edges[TG_NUM_HTTP_VISIT_STATES] = {
     [TG_HTTP_VISIT_IDLE] = EDGE(HEAD) | EDGE(LINGER),
     [TG_HTTP_VISIT_HEAD] = EDGE(DIALLING) | EDGE(EXCHANGE) | EDGE(ANSWERING),
     [TG_HTTP_VISIT_DIALLING] = EDGE(EXCHANGE) | EDGE(ANSWERING),
-    [TG_HTTP_VISIT_EXCHANGE] = EDGE(IDLE) | EDGE(ANSWERING) | EDGE(UPGRADING) | EDGE(LINGER),
+    [TG_HTTP_VISIT_EXCHANGE] = EDGE(IDLE) | EDGE(DIALLING) | EDGE(ANSWERING) | EDGE(UPGRADING) | EDGE(LINGER),
     [TG_HTTP_VISIT_ANSWERING] = EDGE(IDLE) | EDGE(LINGER),
     [TG_HTTP_VISIT_UPGRADING] = EDGE(TUNNEL),
 };
@@ -90,6 +90,7 @@ void tg_http_visit_finish(tg_http_visit *http, const char *outcome)
     tg_buf_done(&http->up.bytes);
     tg_buf_done(&http->down.bytes);
     tg_buf_done(&http->preface);
+    tg_buf_done(&http->repeat);
     free(http->parser);
     tg_proxy_visit_end(&http->visit, route, outcome);
     free(http);
@@ -238,6 +239,41 @@ static void note_host(tg_http_visit *http, tg_slice host)
     http->host[len] = 0;
 }
 
+/* Asked once more whether the enclave has ended it meanwhile: what is not idempotent cannot be sent twice. */
+static bool is_kept_for(tg_http_visit *http, const tg_proxy_domain *domain)
+{
+    if (http->target == NULL || http->domain != domain) {
+        return false;
+    }
+    tg_http_flow_read(http, &http->down, http->target);
+    return !http->down.is_ended && tg_buf_len(&http->down.bytes) == 0;
+}
+
+bool tg_http_visit_repeat(tg_http_visit *http)
+{
+    tg_http_flow *up = &http->up;
+    size_t head_len = tg_buf_len(&http->repeat);
+    if (head_len == 0 || tg_buf_len(&http->down.bytes) > 0) {
+        return false;
+    }
+    tg_buf_consume(&up->bytes, up->num_ready);
+    if (!tg_is_ok(tg_buf_append(&http->repeat, tg_buf_slice(&up->bytes)))) { /* what came behind it */
+        up->num_ready = 0;
+        return false;
+    }
+    tg_buf both = http->repeat;
+    http->repeat = up->bytes;
+    up->bytes = both;
+    up->num_ready = head_len;
+    up->num_bytes = 0;
+    up->is_dropped = false;
+    tg_buf_release(&http->repeat);
+    tg_log(TG_LOG_DEBUG, "proxy", "request repeated", TG_F_UINT("connection", http->visit.id),
+           TG_F_SLICE("route", route_of(http)));
+    dial(http, http->domain);
+    return true;
+}
+
 /* A whole head: which domain is it for, and is its enclave at hand? */
 static void route(tg_http_visit *http, const tg_http_head *head)
 {
@@ -270,11 +306,12 @@ static void route(tg_http_visit *http, const tg_http_head *head)
         tg_http_visit_answer(http, 404, "Domain not found", http->keeps_client && is_whole);
         return;
     }
-    if (http->target == NULL || http->domain != domain || http->down.is_ended || tg_buf_len(&http->down.bytes) > 0) {
-        dial(http, domain);
-    } else {
+    if (is_kept_for(http, domain)) {
+        tg_http_visit_keep_for_repeat(http, head);
         begin_exchange(http);
         tg_http_visit_step(http);
+    } else {
+        dial(http, domain);
     }
 }
 
@@ -316,6 +353,7 @@ void tg_http_visit_next(tg_http_visit *http)
 {
     tg_http_flow_begin(&http->up);
     tg_http_flow_begin(&http->down);
+    tg_buf_release(&http->repeat);
     http->status = 0;
     http->host[0] = 0;
     free(TG_TAKE(http->parser));
@@ -487,6 +525,7 @@ void tg_proxy_http_open(tg_proxy_worker *worker, const tg_proxy_door *door, tg_s
     tg_buf_init(&http->up.bytes, TG_HTTP_FLOW_BYTES);
     tg_buf_init(&http->down.bytes, TG_HTTP_FLOW_BYTES);
     tg_buf_init(&http->preface, TG_PROXY_HEADER_MAX_BYTES);
+    tg_buf_init(&http->repeat, TG_HTTP_FLOW_BYTES);
     tg_stream_own(stream, on_ready, http);
     tg_deadline_arm_in(worker->loop, &http->deadline, http->visit.config->timeouts.hello_ms);
     tg_stream_watch(stream, TG_STREAM_READ);

@@ -53,6 +53,7 @@ typedef struct tg_http_visit {
     tg_http_flow up;               /* client to target */
     tg_http_flow down;
     tg_buf preface; /* what goes to a new target before all else */
+    tg_buf repeat;  /* the head, where another connection may be tried if a kept one dies before it answers */
     tg_proxy_source source;
     tg_metric *byte_counters[2];
     tg_deadline deadline;
@@ -73,6 +74,12 @@ void tg_http_visit_go(tg_http_visit *http, tg_http_visit_state next);
  * functions below may free the visit: the caller does not touch it afterwards.
  */
 void tg_http_visit_step(tg_http_visit *http);
+/* tg_http_visit_keep_for_repeat keeps the head of a request that goes to a kept connection, where it may be sent twice:
+ * it has no body, and its method is idempotent (RFC 9110 §9.2.2). tg_http_visit_repeat dials anew and sends it again;
+ * false where it cannot, or may not any more.
+ */
+void tg_http_visit_keep_for_repeat(tg_http_visit *http, const tg_http_head *head);
+bool tg_http_visit_repeat(tg_http_visit *http);
 /* tg_http_visit_exchange is the step of TG_HTTP_VISIT_EXCHANGE. */
 void tg_http_visit_exchange(tg_http_visit *http);
 /* tg_http_visit_answer gives an answer of our own; `keeps`: the client may send another request behind it.

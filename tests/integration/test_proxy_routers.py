@@ -182,6 +182,79 @@ def test_http_enclave_that_hangs_up_before_an_answer_is_502(host):
     assert host.get("tee-k.example.test") == "Service unavailable\n 502"
 
 
+def leaving_on_request(number):
+    """Answers requests until its `number`-th, which it reads and then hangs up on."""
+
+    def serve(sock):
+        file = sock.makefile("rb")
+        for count in range(1, number + 1):
+            line = file.readline()
+            length = 0
+            while (field := file.readline()) not in (b"\r\n", b""):
+                name, _, value = field.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            file.read(length)
+            if not line or count == number:
+                return
+            body = line.strip()
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    return serve
+
+
+def answers_of(start, scratch, port, server, *requests):
+    config = {
+        "domains": {"k.x": {"cid": 16, "http": server.address, "https": server.address}},
+        "listen": {"http": f"tcp:127.0.0.1:{port}", "https": [], "kms": [], "internet": []},
+    }
+    proxy = start_proxy(start, scratch, config, ("127.0.0.1", port), PROXY_LOG_LEVEL="debug")
+    statuses = []
+    with connect(("127.0.0.1", port)) as sock:
+        file = sock.makefile("rb")
+        for request in requests:
+            sock.sendall(request)
+            statuses.append(int(file.readline().split()[1]))
+            length = 0
+            while (field := file.readline()) != b"\r\n":
+                length = int(field.split()[1]) if field.startswith(b"Content-Length") else length
+            statuses.append(file.read(length))
+    return proxy, statuses
+
+
+GET = b"GET /%d HTTP/1.1\r\nHost: k.x\r\n\r\n"
+POST = b"POST /%d HTTP/1.1\r\nHost: k.x\r\nContent-Length: 2\r\n\r\nab"
+
+
+def test_http_kept_connection_that_dies_on_a_get_is_tried_anew(start, scratch, free_port):
+    server = Server(leaving_on_request(2))
+    proxy, answers = answers_of(start, scratch, free_port(), server, GET % 1, GET % 2, GET % 3)
+    assert answers == [200, b"GET /1 HTTP/1.1", 200, b"GET /2 HTTP/1.1", 200, b"GET /3 HTTP/1.1"]
+    assert server.connections == 3 and len(proxy.events("request repeated")) == 2
+
+
+def test_http_pipelined_requests_behind_a_repeated_one_keep_their_order(start, scratch, free_port):
+    server = Server(leaving_on_request(2))
+    port = free_port()
+    answers_of(start, scratch, port, server)
+    asked = b"".join(GET % number for number in range(1, 5)) + b"GET /5 HTTP/1.1\r\nHost: k.x\r\nConnection: close\r\n\r\n"
+    answer = ask(("127.0.0.1", port), asked)
+    assert [int(part[:1]) for part in answer.split(b"GET /")[1:]] == [1, 2, 3, 4, 5]
+
+
+def test_http_what_is_not_idempotent_is_never_sent_twice(start, scratch, free_port):
+    server = Server(leaving_on_request(2))
+    proxy, answers = answers_of(start, scratch, free_port(), server, POST % 1, POST % 2)
+    assert answers == [200, b"POST /1 HTTP/1.1", 502, b"Service unavailable\n"]
+    assert server.connections == 1 and not proxy.events("request repeated")
+
+
+def test_http_new_connection_that_dies_is_not_tried_again(start, scratch, free_port):
+    server = Server(leaving_on_request(1))
+    proxy, answers = answers_of(start, scratch, free_port(), server, GET % 1)
+    assert answers == [502, b"Service unavailable\n"]
+    assert server.connections == 1 and proxy.wait_event("no answer")["rule"] == "target_left"
+
+
 def test_http_early_answer_to_a_long_body_arrives(host, scratch):
     def refuse(sock):
         sock.recv(1000)
