@@ -21,7 +21,6 @@ from archive import RootfsError, Tree, libraries_of, read_cpio  # noqa: E402
 
 PROGRAMS = {"teegate", "teegate-enclave", "teegate-proxy"}
 SIDECAR_SETTINGS = {"LISTEN_PORT", "ENCLAVE_CID", "ENCLAVE_PORT", "MAIN_APP_ADDR", "LOG_LEVEL"}
-PROXY_SETTINGS = {"PROXY_CONFIG", "PROXY_LOG_LEVEL", "AWS_REGION", "TEE_K_KMS_KEY", "TEE_T_KMS_KEY"}
 PEER = BUILD / "tests" / "vm" / "tg-vm-peer"
 
 
@@ -278,6 +277,18 @@ def test_containerfile_builds_production_and_runs_unprivileged(name):
         assert ("USER", "65532:65532") in last
 
 
+def test_containerfile_has_the_libraries_of_its_program():
+    package_of = {"libc.so.6": None, "libcrypto.so.3": "libssl3", "libgcrypt.so.20": "libgcrypt20",
+                  "libgpg-error.so.0": "libgcrypt20", "libjansson.so.4": "libjansson4", "libpcre2-8.so.0": "libpcre2-8-0",
+                  "libssl.so.3": "libssl3", "libuv.so.1": "libuv1", "libyaml-0.so.2": "libyaml-0-2"}  # fmt: skip
+    for name in ("teegate", "teegate-proxy"):
+        headers = subprocess.run(["readelf", "-d", BUILD / name], capture_output=True, text=True, check=True).stdout
+        needed = {library for library in re.findall(r"NEEDED.*\[(.*)\]", headers) if not re.match(r"lib[a-z]*san", library)}
+        text = (DEPLOY / "containers" / f"{name}.Containerfile").read_text().split("FROM debian:bookworm-slim\n")[1]
+        installed = set(re.findall(r"\blib[\w.-]+", text))
+        assert {package_of[library] for library in needed - {"ld-linux-x86-64.so.2"}} - {None} <= installed, name
+
+
 def test_containerfile_runtime_packages_are_those_of_the_build():
     packages = (SOURCE / "script/packages.txt").read_text()
     built_with = set(re.findall(r"^(lib\S+)-dev\s+build", packages, re.MULTILINE))
@@ -291,6 +302,12 @@ def test_containerfile_runtime_packages_are_those_of_the_build():
 
 
 # --- Kubernetes and ECS ---
+
+
+def settings_of(program):
+    """The variables that its --help lists."""
+    text = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^  ([A-Z][A-Z0-9_]+) +\[", text, re.MULTILINE)) | set(re.findall(r"\b[A-Z_]+_KMS_KEY\b", text))
 
 
 def kubernetes(name):
@@ -360,7 +377,7 @@ def test_kubernetes_profile_is_put_where_pods_look_for_it():
 def test_kubernetes_sidecar_ports_probes_and_settings_agree():
     sidecar = container_named(pod_specs()["pod"], "teegate-sidecar")
     environment = environment_of(sidecar)
-    assert environment.keys() == SIDECAR_SETTINGS
+    assert environment.keys() == SIDECAR_SETTINGS <= settings_of("teegate-proxy")
     ports = {port["name"]: port["containerPort"] for port in sidecar["ports"]}
     assert ports["enclave"] == int(environment["LISTEN_PORT"]) == 8443
     for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
@@ -382,11 +399,28 @@ def test_kubernetes_cid_is_the_same_everywhere():
 def test_kubernetes_proxy_reads_the_mounted_config_and_opens_its_ports():
     proxy = container_named(pod_specs()["daemonset"], "proxy")
     environment = environment_of(proxy)
-    assert environment.keys() <= PROXY_SETTINGS
+    assert environment.keys() <= settings_of("teegate-proxy")
     folder, file = os.path.split(environment["PROXY_CONFIG"])
     assert any(mount["mountPath"] == folder for mount in proxy["volumeMounts"])
     config = json.loads((DEPLOY / "kubernetes" / file).read_text())
     assert {port["containerPort"] for port in proxy["ports"]} == {config["ports"]["http"], config["ports"]["https"]}
+
+
+def test_kubernetes_proxy_is_probed_at_its_admin_address():
+    proxy = container_named(pod_specs()["daemonset"], "proxy")
+    config = json.loads((DEPLOY / "kubernetes/proxy-config.json").read_text())
+    assert pod_specs()["daemonset"]["hostNetwork"] is True
+    for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
+        asked = proxy[probe]["httpGet"]
+        assert config["admin"] == f"tcp:{asked['host']}:{asked['port']}" and asked["path"] == path
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("proxy-config.json")), ids=lambda path: path.parent.name)
+def test_proxy_configurations_are_good(path):
+    done = subprocess.run(
+        [BUILD / "teegate-proxy", "--check-config"], env={"PROXY_CONFIG": str(path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_kubernetes_launcher_settings_are_those_of_the_script():

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import SOURCE
+from conftest import BUILD, SOURCE
 
 UNITS = SOURCE / "deploy" / "systemd"
 SERVICE = UNITS / "teegate-proxy.service"
@@ -50,6 +50,15 @@ def test_service_speaks_the_protocol_of_the_manager():
     assert section["ExecStart"] == "/usr/bin/teegate-proxy"
     assert section["ExecStartPre"] == "/usr/bin/teegate-proxy --check-config"
     assert "HUP" in section["ExecReload"]
+
+
+def test_service_sets_variables_that_the_program_has():
+    section = unit(SERVICE)["Service"]
+    names = {assignment.split("=")[0] for assignment in section["Environment"].split()}
+    text = subprocess.run([BUILD / "teegate-proxy", "--help"], capture_output=True, text=True, check=True).stdout
+    for name in names:
+        assert re.search(rf"^  {name} +\[", text, re.MULTILINE), name
+    assert int(section["WatchdogSec"]) >= 10  # each half of it every worker must answer
 
 
 def test_service_gives_away_what_the_sandbox_gives_away():
