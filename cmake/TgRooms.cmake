@@ -18,6 +18,7 @@ set(TG_ROOM_LIBS_schema PkgConfig::JANSSON PkgConfig::YAML PkgConfig::PCRE2)
 set(TG_ROOM_LIBS_tls PkgConfig::SSL PkgConfig::CRYPTO)
 set(TG_ROOM_LIBS_attest PkgConfig::CRYPTO)
 set(TG_ROOM_LIBS_aws PkgConfig::JANSSON PkgConfig::CRYPTO)
+set(TG_ROOM_LIBS_envelope PkgConfig::JANSSON)
 set(TG_ROOM_LIBS_enclave PkgConfig::JANSSON)
 set(TG_ROOM_LIBS_proxy PkgConfig::JANSSON PkgConfig::YAML)
 
