@@ -135,8 +135,9 @@ typedef struct tg_http_call_handlers {
  *       the body is over ask_body_bytes; TG_ERR_MEMORY. No handler is called then.
  * keep  handlers are copied; *out_call (which may be NULL) is valid until on_done returns or tg_http_call_cancel
  */
-TG_MUST_USE tg_result tg_http_call_start(tg_http_client *client, const tg_http_ask *ask,
-                                         const tg_http_call_handlers *handlers, void *owner, tg_http_call **out_call);
+TG_FOREIGN TG_MUST_USE tg_result tg_http_call_start(tg_http_client *client, const tg_http_ask *ask,
+                                                    const tg_http_call_handlers *handlers, void *owner,
+                                                    tg_http_call **out_call);
 
 /* tg_http_call_cancel gives up: no handler follows. From handlers too; inside on_done it does nothing. NULL is fine. */
 void tg_http_call_cancel(tg_http_call *call);
