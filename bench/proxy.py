@@ -128,7 +128,8 @@ def start_teegate(folder, backend):
     config = folder / "proxy-config.json"
     address = f"tcp:127.0.0.1:{backend}"
     config.write_text(json.dumps({"domains": {NAME: {"http": address, "https": address}},
-                                  "listen": {"https": f"tcp:127.0.0.1:{port}"}}))
+                                  "listen": {"https": f"tcp:127.0.0.1:{port}", "http": f"unix:{folder}/http",
+                                             "internet": f"unix:{folder}/internet"}}))
     env = {"PATH": os.environ["PATH"], "PROXY_CONFIG": str(config), "WORKERS": "1", "PROXY_LOG_LEVEL": "warn"}
     return Proxy("teegate-proxy", port, [BUILD / "teegate-proxy"], folder, env=env)
 

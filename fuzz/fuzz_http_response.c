@@ -5,7 +5,6 @@
 #include "http/client.h"
 
 #include <stdint.h>
-#include <uv.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -119,7 +118,7 @@ static uint64_t talk(unsigned behaviour, tg_slice bytes, size_t step)
     bool has_bytes = false;
     for (unsigned quiet = 0; quiet < 4;) {
         quiet = fake_client_turn(at.origin) ? 0 : quiet + 1;
-        uv_run(tg_loop_uv(loop), UV_RUN_NOWAIT);
+        tg_loop_turn(loop);
         if (!has_bytes && tg_buf_len(&at.origin->out) > 0) { /* it was asked */
             has_bytes = true;
             expect(tg_is_ok(tg_buf_append(&at.origin->in, bytes)));

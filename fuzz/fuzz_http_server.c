@@ -6,7 +6,6 @@
 #include "io/loop.h"
 
 #include <stdint.h>
-#include <uv.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -134,7 +133,7 @@ static uint64_t talk(unsigned behaviour, tg_slice bytes, size_t step)
             quiet = 0;
         }
         uint64_t num_handled = tg_http_server_counts(server).num_handled;
-        uv_run(tg_loop_uv(loop), UV_RUN_NOWAIT);
+        tg_loop_turn(loop);
         quiet = tg_http_server_counts(server).num_handled != num_handled ? 0 : quiet;
     }
     expect(client->is_closed);

@@ -9,7 +9,6 @@
 
 #include <stdint.h>
 #include <stdio.h>
-#include <uv.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -90,7 +89,7 @@ static ending talk(unsigned how, tg_slice bytes, size_t step)
     for (size_t turns = 0; end.code == TG_OK; turns++) {
         expect(turns < 2 * bytes.len + 100);
         (void)fake_client_turn(peer);
-        uv_run(tg_loop_uv(loop), UV_RUN_NOWAIT);
+        tg_loop_turn(loop);
     }
     expect(end.code == TG_ERR_CLOSED && peer->is_shut);
     (void)snprintf(end.fault, sizeof end.fault, "%s", tg_stream_fault(stream));

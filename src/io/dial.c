@@ -118,7 +118,7 @@ static void win(attempt *each)
             peer.has_cid = dial->address.has_cid;
             peer.cid = dial->address.cid;
         }
-        result = tg_socket_open(dial->loop, each->fd, &peer, &stream);
+        result = tg_socket_open_watched(dial->loop, each->fd, &peer, &stream);
     }
     dial->outcome.address = each->address;
     if (tg_is_ok(result)) {

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
-#include <uv.h>
 
 enum {
     ACCEPTS_PER_TURN = 32,
@@ -18,7 +18,8 @@ enum {
 };
 
 struct tg_listener {
-    uv_poll_t poll; /* level-triggered: what one loop leaves, another must find */
+    tg_source source; /* level-triggered: what one loop leaves, another must find */
+    tg_tick tick;
     tg_loop *loop;
     const tg_listener_calls *calls;
     void *owner;
@@ -28,24 +29,27 @@ struct tg_listener {
     int fd;
     int reserve; /* a descriptor to give up, so that a connection can be accepted in order to refuse it */
     bool is_paused;
-    bool is_closed;
+    bool is_watched;
+    bool is_accepting;       /* the owner's callback may run */
+    bool is_closed;          /* by that callback: freed behind it */
     uint64_t short_since_ms; /* 0: no shortage */
     uint64_t last_fault_ms;
     uint64_t num_refused;
 };
 
-static void on_readable(uv_poll_t *poll, int status, int events);
-
-static void update_poll(tg_listener *listener)
+static void update_watch(tg_listener *listener)
 {
     bool is_wanted = !listener->is_paused && !tg_deadline_is_armed(&listener->retry);
-    if (listener->is_closed || is_wanted == (uv_is_active((uv_handle_t *)&listener->poll) != 0)) {
+    if (listener->is_closed || is_wanted == listener->is_watched) {
         return;
     }
-    if (is_wanted) {
-        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-    } else {
-        uv_poll_stop(&listener->poll);
+    listener->is_watched = is_wanted;
+    if (!is_wanted) {
+        tg_tick_cancel(&listener->tick);
+        tg_loop_unwatch_fd(listener->loop, listener->fd);
+    } else if (!tg_is_ok(tg_loop_watch_level(listener->loop, listener->fd, EPOLLIN, &listener->source))) {
+        listener->is_watched = false; /* the kernel lacks memory: tried again */
+        tg_deadline_arm_in(listener->loop, &listener->retry, SHORTAGE_WAIT_MS);
     }
 }
 
@@ -75,7 +79,7 @@ static void wait_for_resources(tg_listener *listener, int error)
         refuse_waiting(listener);
     }
     tg_deadline_arm(listener->loop, &listener->retry, now_ms + SHORTAGE_WAIT_MS);
-    update_poll(listener);
+    update_watch(listener);
     if (listener->last_fault_ms == 0 || now_ms - listener->last_fault_ms >= FAULT_INTERVAL_MS) {
         uint64_t num_refused = listener->num_refused;
         listener->last_fault_ms = now_ms;
@@ -141,11 +145,8 @@ static int accept_one(tg_listener *listener)
     return 0;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void accept_some(tg_listener *listener)
 {
-    tg_listener *listener = poll->data;
-    (void)status;
-    (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN && !listener->is_paused && !listener->is_closed; i++) {
         int error = accept_one(listener);
         if (error == EAGAIN) {
@@ -158,14 +159,38 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void free_if_closed(tg_listener *listener)
+{
+    listener->is_accepting = false;
+    if (listener->is_closed) {
+        free(listener);
+    }
+}
+
+static void on_readable(tg_tick *tick)
+{
+    tg_listener *listener = TG_OBJECT_OF(tick, tg_listener, tick);
+    listener->is_accepting = true;
+    accept_some(listener);
+    free_if_closed(listener);
+}
+
+static void on_events(tg_source *source, uint32_t epoll_events)
+{
+    tg_listener *listener = TG_OBJECT_OF(source, tg_listener, source);
+    (void)epoll_events;
+    tg_loop_tick(listener->loop, &listener->tick);
+}
+
 static void on_retry(tg_deadline *deadline)
 {
-    update_poll(TG_OBJECT_OF(deadline, tg_listener, retry));
+    update_watch(TG_OBJECT_OF(deadline, tg_listener, retry));
 }
 
 static void on_finish(tg_tick *tick)
 {
     tg_listener *listener = TG_OBJECT_OF(tick, tg_listener, finish);
+    listener->is_accepting = true;
     for (int i = 0; i < ACCEPTS_AT_FINISH && accept_one(listener) == 0; i++) {
     }
     if (!listener->is_closed) {
@@ -174,6 +199,7 @@ static void on_finish(tg_tick *tick)
         }
         tg_listener_close(listener);
     }
+    free_if_closed(listener);
 }
 
 tg_result tg_listener_open(tg_loop *loop, const tg_bound *bound, const tg_listener_calls *calls, void *owner,
@@ -188,21 +214,16 @@ tg_result tg_listener_open(tg_loop *loop, const tg_bound *bound, const tg_listen
         free(listener);
         return result;
     }
-    int error = uv_poll_init(tg_loop_uv(loop), &listener->poll, listener->fd);
-    if (error != 0) {
-        tg_fd_close(&listener->fd);
-        free(listener);
-        return tg_fail_os(-error);
-    }
-    listener->poll.data = listener;
     listener->loop = loop;
     listener->calls = calls;
     listener->owner = owner;
     listener->address = *tg_bound_address(bound);
+    listener->source.run = on_events;
+    listener->tick.run = on_readable;
     listener->finish.run = on_finish;
     listener->retry.run = on_retry;
     listener->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    update_poll(listener);
+    update_watch(listener);
     *out_listener = listener;
     return tg_ok();
 }
@@ -210,18 +231,13 @@ tg_result tg_listener_open(tg_loop *loop, const tg_bound *bound, const tg_listen
 void tg_listener_pause(tg_listener *listener)
 {
     listener->is_paused = true;
-    update_poll(listener);
+    update_watch(listener);
 }
 
 void tg_listener_resume(tg_listener *listener)
 {
     listener->is_paused = false;
-    update_poll(listener);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    free(handle->data);
+    update_watch(listener);
 }
 
 void tg_listener_close(tg_listener *listener)
@@ -230,17 +246,21 @@ void tg_listener_close(tg_listener *listener)
         return;
     }
     listener->is_closed = true;
+    tg_tick_cancel(&listener->tick);
     tg_tick_cancel(&listener->finish);
     tg_deadline_disarm(&listener->retry);
-    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    tg_loop_unwatch_fd(listener->loop, listener->fd);
     tg_fd_close(&listener->fd);
     tg_fd_close(&listener->reserve);
+    if (!listener->is_accepting) {
+        free(listener);
+    }
 }
 
 void tg_listener_finish(tg_listener *listener)
 {
     listener->is_paused = true;
-    update_poll(listener);
+    update_watch(listener);
     tg_loop_tick(listener->loop, &listener->finish);
 }
 

@@ -1,13 +1,16 @@
 #include "io/loop.h"
 
 #include "io/wheel.h"
+#include "sys/clock.h"
 #include "sys/fd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -19,19 +22,21 @@ typedef struct signal_watch {
     void *owner;
 } signal_watch;
 
-/* Descriptors are watched by an epoll of our own, itself watched by libuv: a descriptor costs one epoll_ctl in its
- * life, while uv_poll_start takes two for each change of what is watched, and uv_poll_t is larger than a stream. */
+/* The loop is an epoll of our own, so that a descriptor costs one epoll_ctl in its life, a turn one epoll_wait, and a
+ * watch no more memory than its source. libuv, which does signals and name lookups, is one more descriptor in it and is
+ * run only when it has something to do. */
 struct tg_loop {
     uv_loop_t uv;
-    uv_poll_t poll;
-    uv_async_t async;
-    uv_check_t check;
-    uv_idle_t idle; /* active while ticks wait, so that libuv does not sleep */
-    uv_timer_t timer;
+    tg_source uv_source;
+    bool is_woken;
+    bool is_uv_due; /* its descriptor is ready, or something was begun that it has not seen */
+    int epoll_fd;
+    int wake_fd; /* an eventfd: tasks were posted, or the loop is to stop */
+    tg_source wake_source;
     signal_watch signals[MAX_SIGNALS];
     size_t num_signals;
-    int epoll_fd;
-    uint64_t timer_at_ms; /* UINT64_MAX while the timer does not run */
+    uint64_t now_ms;
+    uint64_t next_ms; /* not later than the wheel's next deadline, UINT64_MAX for none */
     tg_wheel wheel;
     tg_link ticks;
     tg_link later;
@@ -43,11 +48,8 @@ struct tg_loop {
     bool is_stopping;
 };
 
-static void set_timer(tg_loop *loop);
-
-static void run_ticks(uv_check_t *check)
+static void run_ticks(tg_loop *loop)
 {
-    tg_loop *loop = check->data;
     tg_link due;
     tg_link_init_head(&due);
     tg_link_move_all(&loop->ticks, &due);
@@ -56,45 +58,54 @@ static void run_ticks(uv_check_t *check)
         tg_link_remove(&tick->link);
         tick->run(tick);
     }
-    if (tg_link_is_empty(&loop->ticks)) {
-        uv_idle_stop(&loop->idle);
-    }
 }
 
-static void run_idle(uv_idle_t *idle)
+static void run_events(tg_loop *loop, int wait_ms)
 {
-    (void)idle;
-}
-
-static void run_events(uv_poll_t *poll, int status, int uv_events)
-{
-    tg_loop *loop = poll->data;
     struct epoll_event events[EVENTS_PER_WAIT];
-    (void)status;
-    (void)uv_events;
-    int num_events = epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT, 0);
+    int num_events = epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT, wait_ms);
+    loop->now_ms = tg_clock_monotonic_ms();
     for (int i = 0; i < num_events; i++) {
         tg_source *source = events[i].data.ptr;
         source->run(source, events[i].events);
     }
 }
 
-static void run_timer(uv_timer_t *timer)
+static void run_deadlines(tg_loop *loop)
 {
-    tg_loop *loop = timer->data;
-    loop->timer_at_ms = UINT64_MAX;
-    tg_wheel_run(&loop->wheel, tg_loop_now_ms(loop));
-    set_timer(loop);
+    if (loop->now_ms >= loop->next_ms) {
+        tg_wheel_run(&loop->wheel, loop->now_ms);
+        loop->next_ms = tg_wheel_next_ms(&loop->wheel);
+    }
 }
 
-static void set_timer(tg_loop *loop)
+static void run_uv(tg_loop *loop)
 {
-    uint64_t next_ms = tg_wheel_next_ms(&loop->wheel);
-    if (next_ms < loop->timer_at_ms) {
-        uint64_t now_ms = tg_loop_now_ms(loop);
-        uv_timer_start(&loop->timer, run_timer, next_ms > now_ms ? next_ms - now_ms : 0, 0);
-        loop->timer_at_ms = next_ms;
+    if (loop->is_uv_due) {
+        loop->is_uv_due = false;
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
     }
+}
+
+static void on_uv(tg_source *source, uint32_t epoll_events)
+{
+    (void)epoll_events;
+    TG_OBJECT_OF(source, tg_loop, uv_source)->is_uv_due = true;
+}
+
+static void on_wake(tg_source *source, uint32_t epoll_events)
+{
+    tg_loop *loop = TG_OBJECT_OF(source, tg_loop, wake_source);
+    uint64_t count;
+    (void)epoll_events;
+    (void)!read(loop->wake_fd, &count, sizeof count);
+    loop->is_woken = true;
+}
+
+static void wake(const tg_loop *loop)
+{
+    const uint64_t one = 1;
+    (void)!write(loop->wake_fd, &one, sizeof one); /* fails only where the loop is to be woken 2^64 times already */
 }
 
 static void run_later(tg_deadline *deadline)
@@ -102,13 +113,13 @@ static void run_later(tg_deadline *deadline)
     tg_loop *loop = TG_OBJECT_OF(deadline, tg_loop, later_due);
     if (!tg_link_is_empty(&loop->later)) {
         tg_link_move_all(&loop->later, &loop->ticks);
-        uv_idle_start(&loop->idle, run_idle);
     }
 }
 
-static void run_tasks(uv_async_t *async)
+/* True where the loop is to stop at the end of this turn. */
+static bool run_tasks(tg_loop *loop)
 {
-    tg_loop *loop = async->data;
+    loop->is_woken = false;
     pthread_mutex_lock(&loop->lock);
     tg_task *due = TG_TAKE(loop->first_task); /* those posted from now on run in the next turn */
     loop->last_task = &loop->first_task;
@@ -123,9 +134,7 @@ static void run_tasks(uv_async_t *async)
         pthread_mutex_lock(&loop->lock);
     }
     pthread_mutex_unlock(&loop->lock);
-    if (is_stopping) {
-        uv_stop(&loop->uv);
-    }
+    return is_stopping;
 }
 
 void tg_loop_post(tg_loop *loop, tg_task *task)
@@ -136,7 +145,7 @@ void tg_loop_post(tg_loop *loop, tg_task *task)
         task->next = NULL;
         *loop->last_task = task;
         loop->last_task = &task->next;
-        uv_async_send(&loop->async);
+        wake(loop);
     }
     pthread_mutex_unlock(&loop->lock);
 }
@@ -145,7 +154,7 @@ void tg_loop_stop(tg_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
     loop->is_stopping = true;
-    uv_async_send(&loop->async);
+    wake(loop);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -156,6 +165,18 @@ static void size_thread_pool(void)
     if (getenv("UV_THREADPOOL_SIZE") == NULL) {
         setenv("UV_THREADPOOL_SIZE", "32", 0);
     }
+}
+
+static tg_result watch_own(tg_loop *loop)
+{
+    loop->uv_source.run = on_uv;
+    loop->wake_source.run = on_wake;
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0) {
+        return tg_fail_os(errno);
+    }
+    TG_TRY(tg_loop_watch_level(loop, loop->wake_fd, EPOLLIN, &loop->wake_source));
+    return tg_loop_watch_level(loop, uv_backend_fd(&loop->uv), EPOLLIN, &loop->uv_source);
 }
 
 tg_result tg_loop_new(tg_loop **out_loop)
@@ -171,24 +192,20 @@ tg_result tg_loop_new(tg_loop **out_loop)
         free(loop);
         return tg_fail_os(-error);
     }
+    loop->wake_fd = -1;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    error = loop->epoll_fd < 0 ? -errno : uv_async_init(&loop->uv, &loop->async, run_tasks);
-    if (error != 0) {
+    tg_result result = loop->epoll_fd >= 0 ? watch_own(loop) : tg_fail_os(errno);
+    if (!tg_is_ok(result)) {
         tg_fd_close(&loop->epoll_fd);
+        tg_fd_close(&loop->wake_fd);
         uv_loop_close(&loop->uv);
         free(loop);
-        return tg_fail_os(-error);
+        return result;
     }
-    uv_poll_init(&loop->uv, &loop->poll, loop->epoll_fd); /* this and what follows fail only for bad arguments */
-    uv_poll_start(&loop->poll, UV_READABLE, run_events);
-    uv_check_init(&loop->uv, &loop->check);
-    uv_check_start(&loop->check, run_ticks);
-    uv_idle_init(&loop->uv, &loop->idle);
-    uv_timer_init(&loop->uv, &loop->timer);
-    loop->poll.data = loop->async.data = loop->check.data = loop->timer.data = loop;
-    loop->timer_at_ms = UINT64_MAX;
+    loop->now_ms = tg_clock_monotonic_ms();
+    loop->next_ms = UINT64_MAX;
     loop->later_due.run = run_later;
-    tg_wheel_init(&loop->wheel, tg_loop_now_ms(loop));
+    tg_wheel_init(&loop->wheel, loop->now_ms);
     tg_link_init_head(&loop->ticks);
     tg_link_init_head(&loop->later);
     tg_link_init_head(&loop->at_free);
@@ -208,11 +225,6 @@ void tg_loop_free(tg_loop *loop)
         tg_link_remove(&tick->link);
         tick->run(tick);
     }
-    uv_close((uv_handle_t *)&loop->poll, NULL);
-    uv_close((uv_handle_t *)&loop->async, NULL);
-    uv_close((uv_handle_t *)&loop->check, NULL);
-    uv_close((uv_handle_t *)&loop->idle, NULL);
-    uv_close((uv_handle_t *)&loop->timer, NULL);
     for (size_t i = 0; i < loop->num_signals; i++) {
         uv_close((uv_handle_t *)&loop->signals[i].uv, NULL);
     }
@@ -225,25 +237,57 @@ void tg_loop_free(tg_loop *loop)
         }
     }
     tg_fd_close(&loop->epoll_fd);
+    tg_fd_close(&loop->wake_fd);
     if (is_closed) { /* else a thread of the pool will still write to it */
         pthread_mutex_destroy(&loop->lock);
         free(loop);
     }
 }
 
+static int wait_ms(const tg_loop *loop)
+{
+    if (!tg_link_is_empty(&loop->ticks) || loop->is_uv_due) {
+        return 0;
+    }
+    if (loop->next_ms == UINT64_MAX) {
+        return -1;
+    }
+    uint64_t in_ms = loop->next_ms > loop->now_ms ? loop->next_ms - loop->now_ms : 0;
+    return in_ms < INT_MAX ? (int)in_ms : INT_MAX;
+}
+
+/* True where the loop is to stop. */
+static bool turn(tg_loop *loop, int for_ms)
+{
+    run_events(loop, for_ms);
+    bool is_over = loop->is_woken && run_tasks(loop);
+    run_deadlines(loop);
+    run_uv(loop);
+    run_ticks(loop);
+    return is_over;
+}
+
 void tg_loop_run(tg_loop *loop)
 {
-    uv_update_time(&loop->uv);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->now_ms = tg_clock_monotonic_ms();
+    while (!turn(loop, wait_ms(loop))) {
+        run_ticks(loop); /* many a tick only hands over to the next: once more before the descriptors are asked */
+    }
+}
+
+void tg_loop_turn(tg_loop *loop)
+{
+    (void)turn(loop, 0);
 }
 
 uint64_t tg_loop_now_ms(const tg_loop *loop)
 {
-    return uv_now(&loop->uv);
+    return loop->now_ms;
 }
 
-struct uv_loop_s *tg_loop_uv(tg_loop *loop)
+struct uv_loop_s *tg_loop_uv_begin(tg_loop *loop)
 {
+    loop->is_uv_due = true;
     return &loop->uv;
 }
 
@@ -251,9 +295,6 @@ void tg_loop_tick(tg_loop *loop, tg_tick *tick)
 {
     if (tg_link_is_linked(&tick->link)) {
         tg_link_remove(&tick->link); /* it may stand among those for later */
-    }
-    if (tg_link_is_empty(&loop->ticks)) {
-        uv_idle_start(&loop->idle, run_idle);
     }
     tg_link_append(&loop->ticks, &tick->link);
 }
@@ -277,8 +318,8 @@ void tg_loop_at_free(tg_loop *loop, tg_tick *tick)
 void tg_deadline_arm(tg_loop *loop, tg_deadline *deadline, uint64_t at_ms)
 {
     tg_wheel_arm(&loop->wheel, deadline, at_ms);
-    if (deadline->at_ms < loop->timer_at_ms) {
-        set_timer(loop);
+    if (deadline->at_ms < loop->next_ms) {
+        loop->next_ms = tg_wheel_next_ms(&loop->wheel);
     }
 }
 
@@ -310,18 +351,35 @@ tg_result tg_loop_on_signal(tg_loop *loop, int signal_number, void (*run)(int si
     }
     watch->run = run;
     watch->owner = owner;
+    loop->is_uv_due = true;
     int error = uv_signal_start(&watch->uv, run_signal, signal_number);
     return error == 0 ? tg_ok() : tg_fail_os(-error);
 }
 
-tg_result tg_loop_watch_fd(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source)
+/* Which of the two operations is right, the first one's error says; the caller knows which is likely. */
+static tg_result control(const tg_loop *loop, int likely, int other, int fd, uint32_t epoll_events, tg_source *source)
 {
-    struct epoll_event event = {.events = epoll_events | EPOLLET, .data.ptr = source};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
-        (errno == EEXIST && epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)) {
+    struct epoll_event event = {.events = epoll_events, .data.ptr = source};
+    if (epoll_ctl(loop->epoll_fd, likely, fd, &event) == 0 ||
+        ((errno == EEXIST || errno == ENOENT) && epoll_ctl(loop->epoll_fd, other, fd, &event) == 0)) {
         return tg_ok();
     }
     return tg_fail_os(errno);
+}
+
+tg_result tg_loop_watch_fd(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source)
+{
+    return control(loop, EPOLL_CTL_ADD, EPOLL_CTL_MOD, fd, epoll_events | EPOLLET, source);
+}
+
+tg_result tg_loop_rewatch_fd(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source)
+{
+    return control(loop, EPOLL_CTL_MOD, EPOLL_CTL_ADD, fd, epoll_events | EPOLLET, source);
+}
+
+tg_result tg_loop_watch_level(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source)
+{
+    return control(loop, EPOLL_CTL_ADD, EPOLL_CTL_MOD, fd, epoll_events, source);
 }
 
 void tg_loop_unwatch_fd(tg_loop *loop, int fd)

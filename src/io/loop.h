@@ -1,6 +1,7 @@
-/* One event loop a thread: libuv's, with descriptors watched edge-triggered, callbacks at the end of the turn, coarse
- * deadlines and tasks from other threads. What is scheduled stands inside its owner (intrusive): nothing here
- * allocates, and nothing but tg_loop_new fails. Only tg_loop_post and tg_loop_stop may be called from other threads. */
+/* One event loop a thread: descriptors watched by epoll, callbacks at the end of the turn, coarse deadlines, tasks from
+ * other threads, and libuv's loop inside it for signals and name lookups. What is scheduled stands inside its owner
+ * (intrusive): nothing here allocates, and nothing but tg_loop_new fails. Only tg_loop_post and tg_loop_stop may be
+ * called from other threads. */
 #ifndef TG_IO_LOOP_H
 #define TG_IO_LOOP_H
 
@@ -30,11 +31,16 @@ void tg_loop_stop(tg_loop *loop);
 /* tg_loop_now_ms is the monotonic clock (tg_clock_monotonic_ms), read once a turn. */
 uint64_t tg_loop_now_ms(const tg_loop *loop);
 
-/* tg_loop_uv gives libuv's loop, for requests on its thread pool. */
-struct uv_loop_s *tg_loop_uv(tg_loop *loop);
+/* tg_loop_turn makes one turn without waiting: for who takes them singly, as tests do. */
+void tg_loop_turn(tg_loop *loop);
+
+/* tg_loop_uv_begin gives libuv's loop to who begins a request on its thread pool now: it is looked at in the next turn,
+ * and whenever libuv has something to say. */
+struct uv_loop_s *tg_loop_uv_begin(tg_loop *loop);
 
 /* A callback at the end of this turn of the loop, after whatever runs now has returned: how an object calls its owner
- * without doing it from inside the owner's call. Those scheduled by a tick itself run in the next turn. */
+ * without doing it from inside the owner's call. Those scheduled by a tick itself run in the next turn,
+ * which may skip the descriptors. */
 typedef struct tg_tick tg_tick;
 typedef void tg_tick_fn(tg_tick *tick);
 struct tg_tick {
@@ -115,6 +121,11 @@ struct tg_source {
  * err   TG_ERR_SYSTEM
  */
 TG_MUST_USE tg_result tg_loop_watch_fd(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source);
+/* tg_loop_rewatch_fd does the same where the descriptor is watched already, by whatever source: one call less. */
+TG_MUST_USE tg_result tg_loop_rewatch_fd(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source);
+/* tg_loop_watch_level watches level-triggered: what is not dealt with is reported in every turn, on every loop that
+ * watches the same socket. */
+TG_MUST_USE tg_result tg_loop_watch_level(tg_loop *loop, int fd, uint32_t epoll_events, tg_source *source);
 void tg_loop_unwatch_fd(tg_loop *loop, int fd);
 
 #endif

@@ -104,7 +104,7 @@ tg_result tg_lookup_start(tg_loop *loop, const tg_address *address, size_t max_a
     lookup->port = (uint16_t)address->port;
     lookup->done = done;
     lookup->owner = owner;
-    int error = uv_getaddrinfo(tg_loop_uv(loop), &lookup->uv, on_resolved, address->name, NULL, &hints);
+    int error = uv_getaddrinfo(tg_loop_uv_begin(loop), &lookup->uv, on_resolved, address->name, NULL, &hints);
     if (error != 0) {
         free(lookup);
         return error == UV_ENOMEM ? tg_fail(TG_ERR_MEMORY) : tg_fail_os(-error);

@@ -77,7 +77,7 @@ static void ask_for_out(socket_stream *socket)
 {
     if (!socket->is_out_on) {
         socket->is_out_on = true;
-        if (!tg_is_ok(tg_loop_watch_fd(socket->loop, socket->fd, READ_EVENTS | EPOLLOUT, &socket->source))) {
+        if (!tg_is_ok(tg_loop_rewatch_fd(socket->loop, socket->fd, READ_EVENTS | EPOLLOUT, &socket->source))) {
             socket->is_out_on = false;
             socket->is_starved = true; /* epoll lacks memory: looked at again later */
         }
@@ -236,11 +236,11 @@ static const tg_stream_ops socket_ops = {
     .peer = socket_peer,
 };
 
-tg_result tg_socket_open(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream)
+static socket_stream *make(tg_loop *loop, int fd, const tg_peer *peer)
 {
     socket_stream *socket = calloc(1, sizeof *socket);
     if (socket == NULL) {
-        return tg_fail(TG_ERR_MEMORY);
+        return NULL;
     }
     socket->face.ops = &socket_ops;
     socket->source.run = run_events;
@@ -250,13 +250,35 @@ tg_result tg_socket_open(tg_loop *loop, int fd, const tg_peer *peer, tg_stream *
     socket->peer = *peer;
     socket->may = TG_STREAM_WRITE; /* whether it can be read, the first wait says */
     socket->is_short_end = peer->kind == TG_ADDRESS_TCP;
-    tg_result result = tg_loop_watch_fd(loop, fd, READ_EVENTS, &socket->source);
+    return socket;
+}
+
+static tg_result give(socket_stream *socket, tg_result result, tg_stream **out_stream)
+{
     if (!tg_is_ok(result)) {
         free(socket);
         return result;
     }
     *out_stream = &socket->face;
     return tg_ok();
+}
+
+tg_result tg_socket_open(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream)
+{
+    socket_stream *socket = make(loop, fd, peer);
+    if (socket == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    return give(socket, tg_loop_watch_fd(loop, fd, READ_EVENTS, &socket->source), out_stream);
+}
+
+tg_result tg_socket_open_watched(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream)
+{
+    socket_stream *socket = make(loop, fd, peer);
+    if (socket == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    return give(socket, tg_loop_rewatch_fd(loop, fd, READ_EVENTS, &socket->source), out_stream);
 }
 
 void tg_socket_prepare_tcp(int fd)

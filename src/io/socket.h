@@ -13,6 +13,10 @@
  */
 TG_MUST_USE tg_result tg_socket_open(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream);
 
+/* tg_socket_open_watched is the same for a descriptor that the loop watches already: that watch becomes the stream's.
+ */
+TG_MUST_USE tg_result tg_socket_open_watched(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream);
+
 /* tg_socket_prepare_tcp sets TCP_NODELAY and keep-alive probes (dead peers are noticed after about 2 minutes) on a
  * TCP socket; accepted ones inherit both from their listener. Other sockets are left as they are.
  */

@@ -10,7 +10,6 @@
 #include "unit/enclave/parts.h"
 
 #include <stdio.h>
-#include <uv.h>
 
 typedef struct site_case {
     tg_enclave_settings settings;
@@ -101,7 +100,7 @@ static inline void site_client_is(const char *name, int64_t not_after_unix_s, co
 static inline bool site_turn(fake_client *client)
 {
     bool is_any = fake_client_turn(client);
-    uv_run(tg_loop_uv(at.loop), UV_RUN_NOWAIT);
+    tg_loop_turn(at.loop);
     return is_any;
 }
 

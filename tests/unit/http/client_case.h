@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <unistd.h>
-#include <uv.h>
 
 enum { MAX_ORIGINS = 16 };
 
@@ -209,7 +208,7 @@ static inline void case_settle(client_case *at)
         for (size_t i = 0; i < at->num_origins; i++) {
             has_moved = fake_client_turn(at->origins[i]) || has_moved;
         }
-        uv_run(tg_loop_uv(at->loop), UV_RUN_NOWAIT);
+        tg_loop_turn(at->loop);
         quiet = has_moved || before != at->num_done + (unsigned)at->num_origins ? 0 : quiet + 1;
     }
 }

@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <unistd.h>
-#include <uv.h>
 
 /* What the handler does. */
 typedef enum handler_mode {
@@ -243,7 +242,7 @@ static inline fake_client *connect_client(server_case *at)
 
 static inline void case_turn(tg_loop *loop)
 {
-    uv_run(tg_loop_uv(loop), UV_RUN_NOWAIT);
+    tg_loop_turn(loop);
 }
 
 /* Readiness and turns of the loop, until nothing moves any more. */

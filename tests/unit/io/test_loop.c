@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -241,7 +242,75 @@ static void free_null_does_nothing(void **state)
 {
     (void)state;
     tg_loop_free(NULL);
-    assert_non_null(tg_loop_uv(f.loop));
+    assert_non_null(tg_loop_uv_begin(f.loop));
+    tg_loop_turn(f.loop); /* where libuv has nothing to do after all */
+}
+
+static void turn_with_nothing_to_do_does_not_wait(void **state)
+{
+    (void)state;
+    tg_loop_turn(f.loop);
+    uint64_t before = tg_loop_now_ms(f.loop);
+    tg_loop_turn(f.loop);
+    assert_true(tg_loop_now_ms(f.loop) >= before);
+}
+
+static void turn_runs_each_tick_once(void **state)
+{
+    (void)state;
+    f.tick.run = tick_again;
+    f.stop_after = 1000;
+    tg_loop_tick(f.loop, &f.tick);
+    tg_loop_turn(f.loop);
+    assert_int_equal(f.num_ticks, 1);
+    tg_loop_turn(f.loop);
+    assert_int_equal(f.num_ticks, 2);
+    tg_tick_cancel(&f.tick);
+}
+
+typedef struct watched {
+    tg_source source;
+    unsigned num_events;
+    uint32_t last;
+} watched;
+
+static void note_events(tg_source *source, uint32_t epoll_events)
+{
+    watched *one = TG_OBJECT_OF(source, watched, source);
+    one->num_events++;
+    one->last = epoll_events;
+}
+
+static void watch_reports_edges_or_levels_to_the_last_source(void **state)
+{
+    (void)state;
+    int fds[2];
+    watched first = {.source.run = note_events}, second = {.source.run = note_events};
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_ok(tg_loop_watch_fd(f.loop, fds[0], EPOLLIN, &first.source));
+    tg_loop_turn(f.loop);
+    tg_loop_turn(f.loop);
+    assert_int_equal(first.num_events, 1);
+    assert_true((first.last & EPOLLIN) != 0);
+    assert_ok(tg_loop_rewatch_fd(f.loop, fds[0], EPOLLIN, &second.source)); /* what holds already is told again */
+    tg_loop_turn(f.loop);
+    tg_loop_turn(f.loop);
+    assert_int_equal(first.num_events, 1);
+    assert_int_equal(second.num_events, 1);
+    assert_ok(tg_loop_watch_level(f.loop, fds[0], EPOLLIN, &first.source));
+    tg_loop_turn(f.loop);
+    tg_loop_turn(f.loop);
+    assert_int_equal(first.num_events, 3);
+    tg_loop_unwatch_fd(f.loop, fds[0]);
+    tg_loop_turn(f.loop);
+    assert_int_equal(first.num_events, 3);
+    assert_ok(tg_loop_rewatch_fd(f.loop, fds[0], EPOLLIN, &second.source)); /* as good as the first watch */
+    tg_loop_turn(f.loop);
+    assert_int_equal(second.num_events, 2);
+    close(fds[0]);
+    close(fds[1]);
+    assert_code(tg_loop_watch_fd(f.loop, fds[0], EPOLLIN, &first.source), TG_ERR_SYSTEM);
 }
 
 int main(void)
@@ -260,6 +329,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(on_signal_ninth_is_over_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_signal_that_cannot_be_caught_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(free_null_does_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(turn_with_nothing_to_do_does_not_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(turn_runs_each_tick_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(watch_reports_edges_or_levels_to_the_last_source, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
