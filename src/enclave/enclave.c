@@ -23,6 +23,7 @@ typedef struct enclave {
     tg_publisher *publisher;
     tg_tls_tickets *tickets;
     tg_enclave_identity identity;
+    tg_attestation *attestation; /* NULL: nothing attests */
     tg_schema_refresh *refresh;
     tg_admin *admin;
     tg_http_budget budget;
@@ -217,6 +218,7 @@ static tg_result start_workers(enclave *self)
     self->shared = (tg_worker_shared){.settings = self->settings,
                                       .publisher = self->publisher,
                                       .budget = &self->budget,
+                                      .attestation = self->attestation,
                                       .bounds = self->bounds,
                                       .num_bounds = self->num_bounds,
                                       .is_draining = &self->is_draining,
@@ -261,9 +263,11 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(watch_signals(self));
     tg_result identity = set_identity(self, faults);
     tg_result keys = set_keys(self, faults);
+    tg_result attested = tg_attestation_open(settings, faults, &self->attestation);
     tg_result bounds = open_bounds(self, faults);
     TG_TRY(identity);
     TG_TRY(keys);
+    TG_TRY(attested);
     TG_TRY(bounds);
     warn_of_open_doors(settings);
     if (settings->admin_address != NULL) {
@@ -296,6 +300,7 @@ static void end(enclave *self)
         tg_deadline_disarm(&self->drain_deadline);
         tg_loop_free(self->loop);
     }
+    tg_attestation_close(self->attestation);
     tg_publisher_free(self->publisher);
     tg_enclave_identity_done(&self->identity);
     tg_tls_tickets_unref(self->tickets);
@@ -349,8 +354,10 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     size_t num_before = faults->num_faults;
     tg_result identity = tg_enclave_identity_load(&self.identity, settings, NULL, faults, &tls);
     tg_result keys = tg_enclave_data_key(settings, faults, &ring);
+    tg_result attested = tg_attestation_open(settings, faults, &self.attestation);
     tg_result bounds = open_bounds(&self, faults);
     close_bounds(&self);
+    tg_attestation_close(self.attestation);
     tg_enclave_identity_done(&self.identity);
     tg_tls_context_unref(tls);
     tg_key_ring_unref(ring);
@@ -360,5 +367,6 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     }
     TG_TRY(identity);
     TG_TRY(keys);
+    TG_TRY(attested);
     return bounds;
 }

@@ -1,5 +1,6 @@
 #include "enclave/enclave_settings.h"
 
+#include "base/encode.h"
 #include "base/text.h"
 #include "io/address.h"
 #include "settings/settings_file.h"
@@ -74,12 +75,29 @@ static const char *check_client(tg_slice text)
     return text.len > 1024 ? "is longer than 1024 bytes" : NULL;
 }
 
+#ifdef TG_DEVELOPMENT
+static const char *check_pcr(tg_slice text)
+{
+    uint8_t value[48];
+    bool is_pcr = text.len == 2 * sizeof value && tg_is_ok(tg_hex_decode(text, value));
+    return is_pcr ? NULL : "is not of 96 hexadecimal digits";
+}
+#endif
+
+/* In the order of tg_attestation_choice. */
+static const char *const attestation_choices[] = {"auto", "nsm", "none",
+#ifdef TG_DEVELOPMENT
+                                                  "simulator",
+#endif
+                                                  NULL};
+
 #define TEXT(m)        .type = TG_SETTING_TEXT, .offset = TG_SETTING_AT(tg_enclave_settings, m, const char *)
 #define PATH(m)        .type = TG_SETTING_PATH, .offset = TG_SETTING_AT(tg_enclave_settings, m, const char *)
 #define LIST(m)        .type = TG_SETTING_LIST, .offset = TG_SETTING_AT(tg_enclave_settings, m, tg_setting_list)
 #define BOOL(m)        .type = TG_SETTING_BOOL, .offset = TG_SETTING_AT(tg_enclave_settings, m, bool)
 #define LEVEL(m)       .type = TG_SETTING_LEVEL, .offset = TG_SETTING_AT(tg_enclave_settings, m, tg_log_level)
 #define NUMBER(m)      .type = TG_SETTING_NUMBER, .offset = TG_SETTING_AT(tg_enclave_settings, m, uint64_t)
+#define CHOICE(m)      .type = TG_SETTING_CHOICE, .offset = TG_SETTING_AT(tg_enclave_settings, m, size_t)
 #define NOT_IN_USE(of) .type = TG_SETTING_NOT_IN_USE, .effect = of
 
 #define ADDRESS_FORM "tcp:HOST:PORT, vsock:CID:PORT or unix:PATH"
@@ -112,11 +130,16 @@ static const tg_setting table[] = {
      .effect = "who may call /decrypt; nobody by default"},
     {"SERVER_NAMES", LIST(server_names), .flags = TG_SETTING_MEASURED, .check = check_server_name, .form = "host names",
      .effect = "the names answered to (SNI and Host); any by default"},
+    {"ATTESTATION_DEVICE", CHOICE(attestation_device), .fallback = "auto", .choices = attestation_choices,
+     .effect = "what signs attestation documents: auto takes /dev/nsm where it is there"},
 #ifdef TG_DEVELOPMENT
+    {"SIMULATOR_PCRS", LIST(simulator_pcrs), .check = check_pcr, .form = "PCR0, PCR1, PCR2 in hexadecimal",
+     .effect = "what the simulator of attestation says was measured"},
     {"DEK_FILE", PATH(dek_file), .form = "a file of exactly 32 bytes",
      .effect = "the data key, for local mode and tests"},
     {"STATE_DIR", PATH(state_dir), .form = "a folder", .effect = "where local mode keeps what it makes"},
 #else
+    {"SIMULATOR_PCRS", NOT_IN_USE("development builds")},
     {"DEK_FILE", NOT_IN_USE("development builds: this one takes no key from a file")},
     {"STATE_DIR", NOT_IN_USE("development builds")},
 #endif
@@ -223,6 +246,11 @@ static void check_together(const tg_enclave_settings *settings, tg_faults *fault
     check_identity(settings, faults);
     check_clients(settings, "ENCRYPT_ALLOWED_CLIENTS", &settings->encrypt_allowed_clients, faults);
     check_clients(settings, "DECRYPT_ALLOWED_CLIENTS", &settings->decrypt_allowed_clients, faults);
+    if (settings->simulator_pcrs.num_items > 3) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SIMULATOR_PCRS", faults);
+        tg_detail_set_reason(fault, "names more than three registers");
+        tg_detail_set_remedy(fault, "give PCR0, PCR1 and PCR2");
+    }
     if (settings->schema_dir == NULL) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SCHEMA_DIR", faults);
         tg_detail_set_reason(fault, "is required and not set");

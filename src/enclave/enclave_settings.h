@@ -7,6 +7,14 @@
 
 #define TG_ENCLAVE_CONFIG_PATH "/etc/teegate/enclave.json"
 
+/* ATTESTATION_DEVICE, by its place among the choices. */
+typedef enum tg_attestation_choice {
+    TG_ATTEST_BY_WHAT_IS_THERE, /* nsm where /dev/nsm is; else in local mode the simulator, and nothing otherwise */
+    TG_ATTEST_BY_NSM,
+    TG_ATTEST_BY_NOTHING,
+    TG_ATTEST_BY_SIMULATOR /* never in a build without development parts */
+} tg_attestation_choice;
+
 /* A path is NULL and a list empty where it is not set. */
 typedef struct tg_enclave_settings {
     const char *schema_header_name;
@@ -23,6 +31,9 @@ typedef struct tg_enclave_settings {
     tg_setting_list encrypt_allowed_clients; /* empty: /encrypt is open */
     tg_setting_list decrypt_allowed_clients; /* empty: /decrypt is 403 */
     tg_setting_list server_names;            /* empty: any name is answered */
+
+    size_t attestation_device;      /* tg_attestation_choice */
+    tg_setting_list simulator_pcrs; /* PCR0 to PCR2 in hexadecimal; always empty in a build without development parts */
 
     const char *dek_file; /* always NULL in a build without development parts */
     const char *state_dir;

@@ -1,6 +1,7 @@
 #include "enclave/site.h"
 
 #include "enclave/admin_api.h"
+#include "enclave/attestation_api.h"
 #include "enclave/clients.h"
 #include "enclave/field_api.h"
 #include "enclave/health_api.h"
@@ -17,6 +18,7 @@ static const tg_route routes[] = {
      .request = tg_field_api_encrypt, .cancel = tg_field_api_cancel},
     {"/decrypt", "/decrypt", "POST", TG_METHOD_BIT(TG_HTTP_POST), .head = tg_field_api_head,
      .request = tg_field_api_decrypt, .cancel = tg_field_api_cancel},
+    {"/attestation", "/attestation", "GET, HEAD", TG_READ_METHODS, .request = tg_attestation_api_document},
     {"/health", "/health", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_health},
     {"/live", "/live", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_live},
     {"/ready", "/ready", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_ready},

@@ -11,8 +11,9 @@ typedef struct tg_worker tg_worker;
 typedef struct tg_worker_shared {
     const tg_enclave_settings *settings;
     tg_publisher *publisher;
-    tg_http_budget *budget;  /* of bodies in flight */
-    tg_bound *const *bounds; /* the sockets that all of them accept from */
+    tg_http_budget *budget;      /* of bodies in flight */
+    tg_attestation *attestation; /* NULL: nothing attests */
+    tg_bound *const *bounds;     /* the sockets that all of them accept from */
     size_t num_bounds;
     _Atomic bool *is_draining;
     void (*drained)(void *owner);  /* a worker has no connection left; called on its thread */

@@ -78,12 +78,13 @@ static bool set_what_both_do(tg_tls_context *context)
            SSL_CTX_set1_sigalgs_list(ssl_ctx, signatures) == 1 && SSL_CTX_set_max_early_data(ssl_ctx, 0) == 1;
 }
 
-static tg_result set_identity(tg_tls_context *context, const tg_tls_identity *identity, tg_detail *detail)
+static tg_result set_identity(tg_tls_context *context, tg_tls_identity *identity, tg_detail *detail)
 {
     tg_tls_errors_clear();
     if (SSL_CTX_use_certificate(context->ssl_ctx, identity->certificate) == 1 &&
         SSL_CTX_set1_chain(context->ssl_ctx, identity->chain) == 1 &&
         SSL_CTX_use_PrivateKey(context->ssl_ctx, identity->key) == 1) {
+        context->identity = tg_tls_identity_ref(identity);
         return tg_ok();
     }
     return tg_tls_fail_library(TG_ERR_UNSUPPORTED, "certificate chain", detail);
@@ -228,6 +229,11 @@ tg_tls_context *tg_tls_context_ref(tg_tls_context *context)
     return context;
 }
 
+const tg_tls_identity *tg_tls_context_identity(const tg_tls_context *context)
+{
+    return context->identity;
+}
+
 void tg_tls_context_unref(tg_tls_context *context)
 {
     if (context == NULL || atomic_fetch_sub_explicit(&context->num_refs, 1, memory_order_acq_rel) != 1) {
@@ -235,5 +241,6 @@ void tg_tls_context_unref(tg_tls_context *context)
     }
     SSL_CTX_free(context->ssl_ctx);
     tg_tls_tickets_unref(context->tickets);
+    tg_tls_identity_unref(context->identity);
     free(context);
 }

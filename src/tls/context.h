@@ -56,6 +56,9 @@ TG_MUST_USE tg_result tg_tls_context_new_client(const tg_tls_client_settings *se
  * the context. */
 tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context);
 
+/* tg_tls_context_identity is who this end says it is, NULL where it says nothing; lives as long as the context. */
+const tg_tls_identity *tg_tls_context_identity(const tg_tls_context *context);
+
 /* tg_tls_context_ref gives one reference more; any thread. The last tg_tls_context_unref (NULL is fine) frees it. */
 tg_tls_context *tg_tls_context_ref(tg_tls_context *context);
 void tg_tls_context_unref(tg_tls_context *context);

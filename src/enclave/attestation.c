@@ -1,0 +1,228 @@
+#include "enclave/attestation.h"
+
+#include "attest/manifest.h"
+#include "attest/nsm.h"
+#include "base/encode.h"
+#include "crypto/sha256.h"
+#include "enclave/enclave_manifest.h"
+#include "sys/clock.h"
+#include "sys/metric.h"
+#ifdef TG_DEVELOPMENT
+#include "attest/simulator_dev.h"
+#endif
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_DOCUMENT_BYTES = 16384, ENTROPY_BYTES = 256, LOG_EVERY_MS = 60000 };
+
+static tg_metric_family documents = {.name = "teegate_attestations_total",
+                                     .help = "Attestation documents asked for, by outcome.",
+                                     .kind = TG_METRIC_COUNTER,
+                                     .labels = {"outcome"}};
+
+struct tg_attestation {
+    tg_attest_device *device;
+    tg_buf settings_json; /* does not change while the process runs */
+    pthread_mutex_t lock; /* of everything below; held while the device signs, which takes some milliseconds */
+    tg_buf kept;          /* a document without nonce, of kept_digest's manifest */
+    uint8_t kept_digest[TG_SHA256_BYTES];
+    uint64_t kept_ms;
+    uint64_t second, num_in_second;
+    uint64_t failure_logged_ms;
+};
+
+#ifdef TG_DEVELOPMENT
+static tg_result open_simulator(const tg_enclave_settings *settings, tg_attest_device **out_device)
+{
+    uint8_t values[3][TG_ATTEST_PCR_BYTES];
+    tg_simulator_options options = {0};
+    for (size_t i = 0; i < settings->simulator_pcrs.num_items; i++) {
+        TG_TRY(tg_hex_decode(tg_slice_str(settings->simulator_pcrs.items[i]), values[i]));
+        options.pcrs[i] = tg_slice_of(values[i], TG_ATTEST_PCR_BYTES);
+    }
+    tg_log(TG_LOG_WARN, "attest", "simulated_attestation",
+           TG_F_STR("remedy", "never trust it: everybody has the key of its root"));
+    return tg_simulator_open_dev(&options, out_device);
+}
+#endif
+
+/* NULL where nothing is to attest. */
+static tg_result open_device(const tg_enclave_settings *settings, tg_attest_device **out_device, tg_detail *detail)
+{
+    size_t choice = settings->attestation_device;
+    *out_device = NULL;
+    if (choice == TG_ATTEST_BY_WHAT_IS_THERE) {
+        choice = access(TG_NSM_PATH, F_OK) == 0 ? TG_ATTEST_BY_NSM
+                 : settings->is_local_mode      ? TG_ATTEST_BY_SIMULATOR
+                                                : TG_ATTEST_BY_NOTHING;
+    }
+    if (choice == TG_ATTEST_BY_NSM) {
+        return tg_nsm_open(TG_NSM_PATH, NULL, out_device, detail);
+    }
+#ifdef TG_DEVELOPMENT
+    if (choice == TG_ATTEST_BY_SIMULATOR) {
+        return open_simulator(settings, out_device);
+    }
+#endif
+    return tg_ok();
+}
+
+/* The kernel of an enclave that has just begun knows little that nobody else knows. */
+static void credit_entropy(tg_attest_device *device)
+{
+    tg_detail detail = {0};
+    if (strcmp(device->calls->name, "nsm") == 0 &&
+        !tg_is_ok(tg_entropy_credit(device, ENTROPY_BYTES, "/dev/random", NULL, &detail))) {
+        tg_log_fault(TG_LOG_WARN, "attest", "entropy_not_credited", &detail);
+    }
+}
+
+tg_result tg_attestation_open(const tg_enclave_settings *settings, tg_faults *faults, tg_attestation **out_attestation)
+{
+    tg_attest_device *device = NULL;
+    tg_detail detail = {0};
+    tg_result opened = open_device(settings, &device, &detail);
+    *out_attestation = NULL;
+    if (!tg_is_ok(opened)) {
+        *tg_faults_add(faults) = detail;
+        return opened;
+    }
+    if (device == NULL) {
+        tg_log(TG_LOG_WARN, "attest", "nothing_attests",
+               TG_F_STR("reason", "there is no device that attests: clients cannot tell this from another program"));
+        return tg_ok();
+    }
+    tg_attestation *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        tg_attest_device_close(device);
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    self->device = device;
+    pthread_mutex_init(&self->lock, NULL);
+    tg_buf_init(&self->settings_json, TG_MAX_MANIFEST_BYTES);
+    tg_buf_init(&self->kept, MAX_DOCUMENT_BYTES);
+    tg_result described = tg_enclave_manifest_settings(settings, &self->settings_json);
+    if (!tg_is_ok(described)) {
+        tg_attestation_close(self);
+        return described;
+    }
+    credit_entropy(device);
+    tg_log(TG_LOG_INFO, "attest", "device", TG_F_STR("device", device->calls->name));
+    *out_attestation = self;
+    return tg_ok();
+}
+
+void tg_attestation_close(tg_attestation *attestation)
+{
+    if (attestation != NULL) {
+        tg_attest_device_close(attestation->device);
+        tg_buf_done(&attestation->settings_json);
+        tg_buf_done(&attestation->kept);
+        pthread_mutex_destroy(&attestation->lock);
+        free(attestation);
+    }
+}
+
+tg_attest_device *tg_attestation_device(const tg_attestation *attestation)
+{
+    return attestation->device;
+}
+
+static bool may_sign(tg_attestation *self, uint64_t now_ms)
+{
+    if (self->second != now_ms / 1000) {
+        self->second = now_ms / 1000;
+        self->num_in_second = 0;
+    }
+    return self->num_in_second++ < TG_MAX_ATTESTATIONS_PER_S;
+}
+
+static void log_failure(tg_attestation *self, const tg_detail *detail, uint64_t now_ms)
+{
+    if (self->failure_logged_ms == 0 || now_ms - self->failure_logged_ms >= LOG_EVERY_MS) {
+        self->failure_logged_ms = now_ms;
+        tg_log_fault(TG_LOG_ERROR, "attest", "no_document", detail);
+    }
+}
+
+static tg_result sign(tg_attestation *self, tg_slice digest, tg_slice nonce, uint64_t now_ms, tg_buf *document)
+{
+    const tg_attest_request request = {.nonce = nonce, .user_data = digest};
+    tg_detail detail = {0};
+    tg_result signed_one = tg_attest(self->device, &request, document, &detail);
+    if (!tg_is_ok(signed_one)) {
+        log_failure(self, &detail, now_ms);
+    }
+    return signed_one;
+}
+
+/* What serves those who give no nonce: they cannot tell a new document from one that is a minute old. */
+static tg_result renew_kept(tg_attestation *self, tg_slice digest, uint64_t now_ms, const char **out_outcome)
+{
+    if (tg_buf_len(&self->kept) > 0 && now_ms - self->kept_ms < TG_ATTESTATION_AGE_MS &&
+        memcmp(self->kept_digest, digest.ptr, digest.len) == 0) {
+        *out_outcome = "kept";
+        return tg_ok();
+    }
+    tg_buf_clear(&self->kept);
+    TG_TRY(sign(self, digest, (tg_slice){NULL, 0}, now_ms, &self->kept));
+    memcpy(self->kept_digest, digest.ptr, digest.len);
+    self->kept_ms = now_ms;
+    return tg_ok();
+}
+
+/* With the lock held. */
+static tg_result put_document(tg_attestation *self, tg_slice digest, tg_slice nonce, const char **out_outcome,
+                              tg_buf *answer)
+{
+    uint64_t now_ms = tg_clock_monotonic_ms();
+    *out_outcome = "signed";
+    if (nonce.ptr == NULL) {
+        TG_TRY(renew_kept(self, digest, now_ms, out_outcome));
+        return tg_base64_append(answer, TG_BASE64_PADDED, tg_buf_slice(&self->kept));
+    }
+    if (!may_sign(self, now_ms)) {
+        *out_outcome = "limited";
+        return tg_fail(TG_ERR_AGAIN);
+    }
+    tg_buf document;
+    tg_buf_init(&document, MAX_DOCUMENT_BYTES);
+    tg_result put = sign(self, digest, nonce, now_ms, &document);
+    if (tg_is_ok(put)) {
+        put = tg_base64_append(answer, TG_BASE64_PADDED, tg_buf_slice(&document));
+    }
+    tg_buf_done(&document);
+    return put;
+}
+
+static tg_result put_answer(tg_attestation *self, tg_slice manifest, tg_slice nonce, tg_buf *answer)
+{
+    uint8_t digest[TG_SHA256_BYTES];
+    const char *outcome = "failed";
+    TG_TRY(tg_sha256(manifest, digest));
+    TG_TRY(tg_buf_append_str(answer, "{\"document\":\""));
+    pthread_mutex_lock(&self->lock);
+    tg_result put = put_document(self, tg_slice_of(digest, sizeof digest), nonce, &outcome, answer);
+    pthread_mutex_unlock(&self->lock);
+    bool is_failed = !tg_is_ok(put) && put.code != TG_ERR_AGAIN;
+    tg_metric_add(tg_metric_of(&documents, tg_slice_str(is_failed ? "failed" : outcome)), 1);
+    TG_TRY(put);
+    TG_TRY(tg_buf_append_str(answer, "\",\"manifest\":"));
+    TG_TRY(tg_buf_append(answer, manifest));
+    return tg_buf_append_str(answer, "}\n");
+}
+
+tg_result tg_attestation_append(tg_attestation *attestation, const tg_snapshot *snapshot, tg_slice nonce,
+                                tg_buf *answer)
+{
+    tg_buf manifest;
+    tg_buf_init(&manifest, TG_MAX_MANIFEST_BYTES);
+    tg_result put = tg_enclave_manifest_append(snapshot, tg_buf_slice(&attestation->settings_json), &manifest);
+    if (tg_is_ok(put)) {
+        put = put_answer(attestation, tg_buf_slice(&manifest), nonce, answer);
+    }
+    tg_buf_done(&manifest);
+    return put;
+}

@@ -1,0 +1,97 @@
+#include "enclave/enclave_manifest.h"
+
+#include "attest/manifest.h"
+#include "base/encode.h"
+#include "crypto/hkdf.h"
+#include "crypto/sha256.h"
+
+enum { MAX_SETTINGS_BYTES = 1 << 20 };
+
+/* The measured setting whose name comes next behind `after` in the order of bytes, or num_settings. */
+static size_t next_measured(const tg_settings *loaded, const char *after)
+{
+    size_t found = loaded->num_settings;
+    for (size_t i = 0; i < loaded->num_settings; i++) {
+        const tg_setting *setting = &loaded->table[i];
+        if ((setting->flags & TG_SETTING_MEASURED) != 0 && setting->type != TG_SETTING_NOT_IN_USE &&
+            strcmp(setting->name, after) > 0 &&
+            (found == loaded->num_settings || strcmp(setting->name, loaded->table[found].name) < 0)) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+static tg_result put_measured(const tg_settings *loaded, tg_buf *buf)
+{
+    const char *after = "";
+    for (;;) {
+        size_t index = next_measured(loaded, after);
+        if (index == loaded->num_settings) {
+            return tg_buf_append_byte(buf, '}');
+        }
+        const tg_setting *setting = &loaded->table[index];
+        TG_TRY(tg_buf_printf(buf, "%c\"%s\":", *after == 0 ? '{' : ',', setting->name));
+        TG_TRY(tg_setting_append_json(setting, loaded->values, buf));
+        after = setting->name;
+    }
+}
+
+static tg_result hash_measured(const tg_settings *loaded, uint8_t out_digest[TG_SHA256_BYTES])
+{
+    tg_buf text;
+    tg_buf_init(&text, MAX_SETTINGS_BYTES);
+    tg_result done = put_measured(loaded, &text);
+    if (tg_is_ok(done)) {
+        done = tg_sha256(tg_buf_slice(&text), out_digest);
+    }
+    tg_buf_done(&text);
+    return done;
+}
+
+tg_result tg_enclave_manifest_settings(const tg_enclave_settings *settings, tg_buf *buf)
+{
+#ifdef TG_DEVELOPMENT
+    const char *build = "development";
+#else
+    const char *build = "production";
+#endif
+    uint8_t digest[TG_SHA256_BYTES];
+    TG_TRY(hash_measured(&settings->loaded, digest));
+    TG_TRY(tg_buf_printf(buf,
+                         "{\"build\":\"%s\",\"decrypt\":\"%s\",\"encrypt\":\"%s\",\"local_mode\":%s,"
+                         "\"schema_allow_removal\":%s,\"sha256\":\"",
+                         build, settings->decrypt_allowed_clients.num_items > 0 ? "listed" : "nobody",
+                         settings->encrypt_allowed_clients.num_items > 0 ? "listed" : "open",
+                         settings->is_local_mode ? "true" : "false",
+                         settings->schema_allow_removal ? "true" : "false"));
+    TG_TRY(tg_hex_append(buf, tg_slice_of(digest, sizeof digest)));
+    return tg_buf_append_str(buf, "\"}");
+}
+
+tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice settings_json, tg_buf *buf)
+{
+    static const char *const states[] = {"current", "pending", "retired"};
+    const tg_tls_context *tls = tg_snapshot_tls(snapshot);
+    const tg_tls_identity *identity = tls != NULL ? tg_tls_context_identity(tls) : NULL;
+    const tg_key_ring *ring = tg_snapshot_ring(snapshot);
+    const tg_schema_set *schemas = tg_snapshot_schemas(snapshot);
+    tg_manifest_dek deks[TG_MAX_RING_KEYS];
+    uint8_t fingerprints[TG_MAX_RING_KEYS][TG_KEY_FINGERPRINT_BYTES];
+    size_t num_deks = ring != NULL ? tg_key_ring_len(ring) : 0;
+    for (size_t i = 0; i < num_deks; i++) {
+        const tg_ring_entry *entry = tg_key_ring_at(ring, i);
+        TG_TRY(tg_key_fingerprint(entry->key, fingerprints[i]));
+        deks[i] = (tg_manifest_dek){tg_slice_of(fingerprints[i], TG_KEY_FINGERPRINT_BYTES), states[entry->state]};
+    }
+    const tg_manifest manifest = {
+        .tls_spki = identity != NULL ? tg_tls_identity_spki_sha256(identity) : (tg_slice){NULL, 0},
+        .tls_key_origin = identity == NULL || tg_tls_identity_is_generated(identity) ? "generated" : "image",
+        .secrets_mode = "none",
+        .settings = settings_json,
+        .schemas =
+            schemas != NULL ? tg_slice_of(tg_schema_set_digest(schemas), TG_SCHEMA_DIGEST_BYTES) : (tg_slice){NULL, 0},
+        .deks = deks,
+        .num_deks = num_deks};
+    return tg_manifest_append(&manifest, buf);
+}
