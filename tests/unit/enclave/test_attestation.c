@@ -51,11 +51,8 @@ static void open_missing_module_is_a_fault_where_it_is_asked_for(void **state)
     assert_int_equal(num_faults, 0);
 }
 
-#define PCR_OF(digit) digit digit digit digit digit digit digit digit
-#define PCR96(digit)                                                                                                   \
-    PCR_OF(digit)                                                                                                      \
-    PCR_OF(digit) PCR_OF(digit) PCR_OF(digit) PCR_OF(digit) PCR_OF(digit) PCR_OF(digit) PCR_OF(digit) PCR_OF(digit)    \
-        PCR_OF(digit) PCR_OF(digit) PCR_OF(digit)
+#define PCR_OF_1 "111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111"
+#define PCR_OF_2 "222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222"
 
 static void open_simulator_pcrs_are_the_settings(void **state)
 {
@@ -63,7 +60,7 @@ static void open_simulator_pcrs_are_the_settings(void **state)
     tg_attestation *attestation = NULL;
     size_t num_faults = 0;
     tg_attest_pcr pcr;
-    assert_ok(open_with((const char *const[]){"SIMULATOR_PCRS=" PCR96("1") "," PCR96("2"), NULL}, true, &attestation,
+    assert_ok(open_with((const char *const[]){"SIMULATOR_PCRS=" PCR_OF_1 "," PCR_OF_2, NULL}, true, &attestation,
                         &num_faults));
     assert_ok(tg_attest_describe_pcr(tg_attestation_device(attestation), 1, &pcr, NULL));
     assert_int_equal(pcr.value[47], 0x22);
