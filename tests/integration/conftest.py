@@ -76,11 +76,12 @@ class Program:
     """A running program. Its stderr is its log: JSON lines, kept as they came and as events.
 
     sockets: [(name, listening socket)], which it finds as a service manager hands them over (sd_listen_fds(3)).
+    prefix: a command that becomes the program (env, prlimit, sh -c 'exec "$0" "$@" ...').
     """
 
-    def __init__(self, name, *args, env=None, cwd=None, stdin=None, sockets=()):
+    def __init__(self, name, *args, env=None, cwd=None, stdin=None, sockets=(), prefix=()):
         self.name = name
-        command = [str(program_path(name)), *map(str, args)]
+        command = [*map(str, prefix), str(program_path(name)), *map(str, args)]
         kept = [fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD, 100) for _, sock in sockets]
         if sockets:
             names = ":".join(label for label, _ in sockets)

@@ -175,11 +175,15 @@ def write_config(scratch, config):
     return path
 
 
-def start_proxy(start, scratch, config, *waits, sockets=(), **environment):
-    """A running proxy; `waits` are the addresses that must accept before it counts as started."""
+def start_proxy(start, scratch, config, *waits, sockets=(), prefix=(), is_heard=True, **environment):
+    """A running proxy; `waits` are the addresses that must accept before it counts as started.
+
+    is_heard: its log is read; otherwise the addresses alone say that it runs.
+    """
     path = write_config(scratch, config)
-    program = start("teegate-proxy", env={"PROXY_CONFIG": path, "WORKERS": 2, **environment}, sockets=sockets)
-    program.wait_event("started")
+    program = start("teegate-proxy", env={"PROXY_CONFIG": path, "WORKERS": 2, **environment}, sockets=sockets, prefix=prefix)
+    if is_heard:
+        program.wait_event("started")
     for address in waits:
         wait_for_listener(address)
     return program
