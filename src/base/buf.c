@@ -81,6 +81,11 @@ static tg_result move_to(tg_buf *buf, size_t cap)
     return tg_ok();
 }
 
+tg_result tg_buf_widen(tg_buf *buf, size_t cap)
+{
+    return cap > buf->cap - buf->start ? move_to(buf, cap) : tg_ok();
+}
+
 tg_result tg_buf_reserve(tg_buf *buf, size_t len, uint8_t **out_ptr)
 {
     size_t have = tg_buf_len(buf);

@@ -45,6 +45,9 @@ static inline size_t tg_buf_space(const tg_buf *buf)
  * err   TG_ERR_LIMIT past the maximum, TG_ERR_MEMORY
  */
 TG_MUST_USE tg_result tg_buf_reserve(tg_buf *buf, size_t len, uint8_t **out_ptr);
+/* tg_buf_widen has the buffer's memory hold `cap` bytes in all, so that it does not move until then; nothing is
+ * reserved, and what is not reserved is not wiped. cap may pass the maximum. err: TG_ERR_MEMORY */
+TG_MUST_USE tg_result tg_buf_widen(tg_buf *buf, size_t cap);
 /* tg_buf_commit counts `len` of the reserved bytes as written. */
 void tg_buf_commit(tg_buf *buf, size_t len);
 

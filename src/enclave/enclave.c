@@ -8,6 +8,7 @@
 #include "enclave/schema_refresh.h"
 #include "enclave/worker.h"
 #include "sys/harden.h"
+#include "sys/heap.h"
 #include "telemetry/process.h"
 
 #include <signal.h>
@@ -254,6 +255,7 @@ static void log_listening(const enclave *self)
 static tg_result start(enclave *self, tg_faults *faults)
 {
     const tg_enclave_settings *settings = self->settings;
+    TG_TRY(tg_heap_return_long_blocks());
     TG_TRY(tg_crypto_init((size_t)settings->num_workers + NUM_OWN_THREADS));
     TG_TRY(tg_loop_new(&self->loop));
     TG_TRY(tg_publisher_new(&self->publisher));

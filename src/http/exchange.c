@@ -8,6 +8,7 @@ enum {
     MAX_KEPT = 64,            /* exchanges in a store */
     MAX_KEPT_BYTES = 65536,   /* of one buffer of a kept exchange */
     FIRST_BODY_BYTES = 16384, /* a collected body's first step */
+    EARNEST_BYTES = 262144,   /* a client that has sent so many is given room for all that it announced */
     MAX_ARENA_BYTES = 4194304 /* of one request's arena */
 };
 
@@ -152,6 +153,9 @@ tg_result tg_http_exchange_body_room(tg_http_exchange *exchange, uint64_t expect
     /* The maximum follows the budget, so that the buffer does not grow past it of its own accord. */
     body->max = exchange->budgeted;
     size_t room = exchange->budgeted - len;
+    if (len >= EARNEST_BYTES && expected < UINT64_MAX) { /* the kernel gives memory as it is written to */
+        TG_TRY(tg_buf_widen(body, (size_t)expected));
+    }
     TG_TRY(tg_buf_reserve(body, room, out_at));
     *out_room = room;
     return tg_ok();

@@ -86,6 +86,28 @@ static void reserve_after_consume_moves_to_front(void **state)
     tg_buf_done(&buf);
 }
 
+static void widen_later_appends_do_not_move(void **state)
+{
+    (void)state;
+    tg_buf buf;
+    tg_buf_init_wiped(&buf, 2000);
+    assert_ok(tg_buf_append(&buf, TG_LIT("0123456789")));
+    tg_buf_consume(&buf, 4);
+    assert_ok(tg_buf_widen(&buf, 1500));
+    assert_slice(tg_buf_slice(&buf), "456789");
+    assert_true(buf.cap >= 1500);
+    assert_int_equal(buf.dirty, 6); /* what nobody wrote to is not wiped, and so not touched */
+    const uint8_t *where = buf.ptr;
+    for (size_t i = 6; i < 1500; i++) {
+        assert_ok(tg_buf_append_byte(&buf, 'x'));
+    }
+    assert_ok(tg_buf_widen(&buf, 1500));
+    assert_ok(tg_buf_widen(&buf, 0));
+    assert_ptr_equal(buf.ptr, where);
+    assert_int_equal(tg_buf_len(&buf), 1500);
+    tg_buf_done(&buf);
+}
+
 static void reserve_in_front_half_takes_new_block(void **state)
 {
     (void)state;
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test(append_nothing_to_empty_allocates_nothing),
         cmocka_unit_test(append_every_byte_grows_and_keeps_order),
         cmocka_unit_test(reserve_after_consume_moves_to_front),
+        cmocka_unit_test(widen_later_appends_do_not_move),
         cmocka_unit_test(reserve_in_front_half_takes_new_block),
         cmocka_unit_test(commit_more_than_reserved_stays_inside),
         cmocka_unit_test(wiped_clear_zeroes_reserved_bytes_too),
