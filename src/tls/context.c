@@ -103,7 +103,7 @@ static bool set_authorities(tg_tls_context *context, const tg_tls_authorities *a
         }
         SSL_CTX_set_client_CA_list(context->ssl_ctx, names);
     }
-    SSL_CTX_set_verify(context->ssl_ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(context->ssl_ctx, SSL_VERIFY_PEER, context->is_server ? tg_tls_facts_verify : NULL);
     return true;
 }
 

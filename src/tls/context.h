@@ -18,7 +18,7 @@ enum {
     TG_MAX_HELLO_BYTES = 65536,         /* of one ClientHello, as the routers before us take them */
     TG_MAX_PEER_CHAIN_BYTES = 32768,    /* of the certificates that a peer sends */
     TG_MAX_PEER_CHAIN_CERTIFICATES = 6, /* between a peer's certificate and the authority that is believed */
-    TG_MAX_PEER_NAMES = 64,             /* in a peer's certificate: more breaks the connection */
+    TG_MAX_PEER_NAMES = 64,             /* in a client's certificate: more ends the handshake */
     TG_MAX_PEER_NAMES_BYTES = 8192
 };
 

@@ -69,40 +69,85 @@ static bool read_name(const GENERAL_NAME *general, tg_peer_name *out_name)
     return true;
 }
 
-static tg_result copy_names(tg_tls_facts *facts, const GENERAL_NAMES *all)
+/* The names of a certificate; their texts live in `general`. */
+typedef struct name_list {
+    GENERAL_NAMES *general;
+    tg_peer_name names[TG_MAX_PEER_NAMES];
+    size_t num_names;
+    size_t text_len;
+} name_list;
+
+static tg_result gather_names(name_list *list)
 {
-    tg_peer_name found[TG_MAX_PEER_NAMES];
-    size_t num_found = 0;
-    size_t text_len = 0;
-    for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+    for (int i = 0; i < sk_GENERAL_NAME_num(list->general); i++) {
         tg_peer_name name;
-        if (!read_name(sk_GENERAL_NAME_value(all, i), &name)) {
+        if (!read_name(sk_GENERAL_NAME_value(list->general, i), &name)) {
             continue;
         }
-        if (num_found == TG_COUNT(found) || name.text.len > TG_MAX_PEER_NAMES_BYTES - text_len) {
+        if (list->num_names == TG_COUNT(list->names) || name.text.len > TG_MAX_PEER_NAMES_BYTES - list->text_len) {
             return tg_fail(TG_ERR_LIMIT);
         }
-        text_len += name.text.len;
-        found[num_found++] = name;
+        list->text_len += name.text.len;
+        list->names[list->num_names++] = name;
     }
-    if (num_found == 0) {
+    return tg_ok();
+}
+
+/* On success the caller frees list->general. */
+static tg_result read_names(const X509 *certificate, name_list *list)
+{
+    int how_many = -1;
+    *list = (name_list){.general = X509_get_ext_d2i(certificate, NID_subject_alt_name, &how_many, NULL)};
+    tg_result result = tg_ok();
+    if (list->general == NULL && how_many != -1) { /* there, and damaged or doubled */
+        tg_tls_errors_clear();
+        result = tg_fail(TG_ERR_SYNTAX);
+    } else {
+        result = gather_names(list);
+    }
+    if (!tg_is_ok(result)) {
+        GENERAL_NAMES_free(TG_TAKE(list->general));
+    }
+    return result;
+}
+
+int tg_tls_facts_verify(int is_verified, X509_STORE_CTX *chain)
+{
+    name_list list;
+    if (is_verified != 1 || X509_STORE_CTX_get_error_depth(chain) != 0) {
+        return is_verified;
+    }
+    if (tg_is_ok(read_names(X509_STORE_CTX_get_current_cert(chain), &list))) {
+        GENERAL_NAMES_free(list.general);
+        return 1;
+    }
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
+    tg_tls_facts *facts = SSL_get_app_data(ssl);
+    facts->has_unfit_names = true;
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+static tg_result copy_names(tg_tls_facts *facts, const name_list *list)
+{
+    if (list->num_names == 0) {
         return tg_ok();
     }
-    facts->names = malloc(num_found * sizeof *facts->names + text_len);
+    facts->names = malloc(list->num_names * sizeof *facts->names + list->text_len);
     if (facts->names == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    uint8_t *text = (uint8_t *)(facts->names + num_found);
-    for (size_t i = 0; i < num_found; i++) {
-        size_t len = found[i].text.len;
-        if (len > 0) {
-            memcpy(text, found[i].text.ptr, len);
+    uint8_t *text = (uint8_t *)(facts->names + list->num_names);
+    for (size_t i = 0; i < list->num_names; i++) {
+        tg_slice name = list->names[i].text;
+        if (name.len > 0) {
+            memcpy(text, name.ptr, name.len);
         }
-        facts->names[i] = (tg_peer_name){found[i].kind, tg_slice_of(text, len)};
-        text += len;
+        facts->names[i] = (tg_peer_name){list->names[i].kind, tg_slice_of(text, name.len)};
+        text += name.len;
     }
     facts->tls.names = facts->names;
-    facts->tls.num_names = num_found;
+    facts->tls.num_names = list->num_names;
     return tg_ok();
 }
 
@@ -114,14 +159,14 @@ static tg_result fill_certificate(tg_tls_facts *facts, const SSL *ssl)
         (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0) {
         return tg_ok();
     }
-    int how_many = -1;
-    GENERAL_NAMES *all = X509_get_ext_d2i(certificate, NID_subject_alt_name, &how_many, NULL);
-    if (all == NULL && how_many != -1) { /* there, and damaged or doubled */
-        tg_tls_errors_clear();
-        return tg_fail(TG_ERR_SYNTAX);
+    name_list list;
+    tg_result result = read_names(certificate, &list);
+    if (tg_is_ok(result)) {
+        result = copy_names(facts, &list);
+        GENERAL_NAMES_free(list.general);
+    } else if (SSL_is_server(ssl) == 0) {
+        result = tg_ok();
     }
-    tg_result result = copy_names(facts, all);
-    GENERAL_NAMES_free(all);
     facts->tls.has_certificate = tg_is_ok(result);
     facts->tls.not_after_unix_s = tg_tls_time_unix_s(X509_get0_notAfter(certificate));
     return result;

@@ -11,18 +11,24 @@ typedef struct tg_tls_facts {
     tg_peer_tls tls;
     uint8_t *server_name; /* NULL without one */
     tg_peer_name *names;  /* and their texts behind them, in one piece */
+    bool has_unfit_names; /* tg_tls_facts_verify refused the certificate for its names */
 } tg_tls_facts;
 
 /* tg_tls_facts_install has a server context note each ClientHello's server name in the facts that are the SSL's
  * application data: OpenSSL itself gives the resumed session's. */
 void tg_tls_facts_install(SSL_CTX *ssl_ctx);
 
+/* tg_tls_facts_verify is a server context's callback for SSL_CTX_set_verify: a client's certificate whose names are
+ * damaged, or more or longer than tls/context.h allows, is refused while an alert can say so. */
+int tg_tls_facts_verify(int is_verified, X509_STORE_CTX *chain);
+
 /* tg_tls_facts_set_server_name copies a name (a client's: what it asks for). err: TG_ERR_MEMORY */
 TG_MUST_USE tg_result tg_tls_facts_set_server_name(tg_tls_facts *facts, tg_slice name);
 
-/* tg_tls_facts_fill reads what is known once the handshake is done. Slices point into the SSL and into the facts.
- * err   TG_ERR_LIMIT: more or longer names in the peer's certificate than tls/context.h allows; TG_ERR_SYNTAX: names
- *       that are damaged; TG_ERR_MEMORY
+/* tg_tls_facts_fill reads what is known once the handshake is done. Slices point into the SSL and into the facts. Of a
+ * server's certificate whose names tg_tls_facts_verify would refuse none is shown: OpenSSL has found the one that was
+ * asked for.
+ * err   TG_ERR_MEMORY; TG_ERR_LIMIT, TG_ERR_SYNTAX: a client's certificate that tg_tls_facts_verify would refuse
  */
 TG_MUST_USE tg_result tg_tls_facts_fill(tg_tls_facts *facts, SSL *ssl);
 

@@ -176,10 +176,14 @@ static tg_result failed(tls_stream *tls)
     if (error == 0 || ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         return cut_off(tls);
     }
-    bool is_unverified = ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    const char *fault = "";
+    if (tls->facts.has_unfit_names) {
+        fault = "too many names, or damaged ones";
+    } else if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        fault = X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+    }
     tls->error = error;
-    return broken_by(tls, 0, tg_tls_failure_of(error),
-                     is_unverified ? X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl)) : "");
+    return broken_by(tls, 0, tg_tls_failure_of(error), fault);
 }
 
 static tg_result note_handshake(tls_stream *tls)
@@ -189,7 +193,7 @@ static tg_result note_handshake(tls_stream *tls)
     }
     tg_result result = tg_tls_facts_fill(&tls->facts, tls->ssl);
     if (!tg_is_ok(result)) {
-        return broken_by(tls, 0, TG_TLS_BAD_CERTIFICATE, "certificate with too many names, or damaged ones");
+        return broken_by(tls, 0, TG_TLS_BAD_CERTIFICATE, "no memory for the names of the certificate");
     }
     tls->is_established = true;
     tls->transport.has_guard = false;

@@ -94,6 +94,21 @@ static void connect_name_in_the_san_is_taken(void **state)
     assert_string_equal(SSL_get_servername(at.far.ssl, TLSEXT_NAMETYPE_host_name), "two.test");
 }
 
+/* A server may have more names than we would note of a client: only the one asked for matters. */
+static void connect_server_of_very_many_names_is_taken(void **state)
+{
+    (void)state;
+    char san[2000] = "DNS:one.test";
+    for (unsigned i = 0; i < 2 * TG_MAX_PEER_NAMES; i++) {
+        size_t len = strlen(san);
+        snprintf(san + len, sizeof san - len, ",DNS:h%u.t", i);
+    }
+    call_name("one.test", &(test_request){.subject = "x", .san = san, .by = &issuer});
+    assert_talked();
+    assert_true(tg_stream_peer(at.stream)->tls->has_certificate);
+    assert_int_equal(tg_stream_peer(at.stream)->tls->num_names, 0);
+}
+
 static void connect_name_in_other_case_is_taken(void **state)
 {
     (void)state;
@@ -354,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connect_name_in_the_san_is_taken, set_up_13, tear_down),
         TEST_12(connect_name_in_the_san_is_taken, set_up_12, tear_down),
+        cmocka_unit_test_setup_teardown(connect_server_of_very_many_names_is_taken, set_up_13, tear_down),
+        TEST_12(connect_server_of_very_many_names_is_taken, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_name_in_other_case_is_taken, set_up_13, tear_down),
         TEST_12(connect_name_in_other_case_is_taken, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_wildcard_stands_for_one_label, set_up_13, tear_down),
