@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -27,7 +28,8 @@ def in_folder(folder, command, timeout=60, **more):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "examples").symlink_to(SOURCE / "examples")
+    for name in ("examples", "deploy"):
+        (tmp_path / name).symlink_to(SOURCE / name)
     return tmp_path
 
 
@@ -38,9 +40,16 @@ def test_readme_has_commands():
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0].lstrip("# ")[:40] for block in BLOCKS])
 def test_readme_command_as_written_works(folder, block):
     program_path("teegate")
-    done = in_folder(folder, re.sub(r"tcp:127\.0\.0\.1:8443", f"unix:{folder}/s", block))
+    if "systemctl" in block and shutil.which("systemctl") is None:
+        pytest.skip("needs systemctl (script/bootstrap installs it)")
+    done = in_folder(folder, re.sub(r"tcp:127\.0\.0\.1:8443", f"unix:{folder}/s", block), DESTDIR=str(folder / "root"))
     assert done.returncode == 0, done.stdout + done.stderr
-    if "token" in block.splitlines()[0]:
+    if "systemctl" in block:
+        wanted = folder / "root/etc/systemd/system"
+        assert (wanted / "multi-user.target.wants/teegate-proxy.service").is_symlink()
+        assert (wanted / "sockets.target.wants/teegate-proxy-https.socket").is_symlink()
+        assert os.access(folder / "root/usr/bin/teegate-proxy", os.X_OK)
+    if "# the token" in block.splitlines()[0]:
         assert "v1.0qCxNnq438j8sW82.cXnsox1M-J_n381OJrp9MUSM3BYAp341UoU3" in done.stdout
         assert done.stdout.splitlines()[-1] == '{"ssn": "123-45-6789"}'
 
