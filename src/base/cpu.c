@@ -65,15 +65,32 @@ static abilities detect(void)
 }
 #endif
 
-/* The level, and SHA beside it: 0 until it is known. Whoever comes first finds it; all find the same. */
+/* The level, and SHA beside it: 0 until it is known. Whoever comes first finds it; all find the same. Asking takes
+ * long: a virtual machine's monitor answers. */
 enum { KNOWN = 0x100, SHA = 0x200, LEVEL_MASK = 0xff };
-static atomic_uint chosen;
+static atomic_uint machine, chosen;
+
+static unsigned known(abilities found)
+{
+    return KNOWN | (unsigned)found.level | (found.has_sha ? SHA : 0);
+}
+
+static unsigned get_machine(void)
+{
+    unsigned value = atomic_load_explicit(&machine, memory_order_relaxed);
+    if (value == 0) {
+        value = known(detect());
+        atomic_store_explicit(&machine, value, memory_order_relaxed);
+    }
+    return value;
+}
 
 static unsigned choose(tg_cpu_level highest)
 {
-    abilities found = detect();
-    tg_cpu_level level = found.level < highest ? found.level : highest;
-    unsigned value = KNOWN | (unsigned)level | (found.has_sha && level > TG_CPU_PORTABLE ? SHA : 0);
+    unsigned all = get_machine();
+    tg_cpu_level level = (tg_cpu_level)(all & LEVEL_MASK);
+    level = level < highest ? level : highest;
+    unsigned value = known((abilities){level, level > TG_CPU_PORTABLE && (all & SHA) != 0});
     atomic_store_explicit(&chosen, value, memory_order_relaxed);
     return value;
 }

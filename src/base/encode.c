@@ -1,5 +1,6 @@
 #include "base/encode.h"
 
+#include "base/base64_x86.h"
 #include "base/text.h"
 
 static const uint8_t alphabets[2][65] = {
@@ -16,9 +17,8 @@ size_t tg_base64_encoded_len(tg_base64_kind kind, size_t len)
     return len / 3 * 4 + (rest > 0 ? rest + 1 : 0);
 }
 
-void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out)
+static void encode(const uint8_t *alphabet, tg_slice bytes, uint8_t *out)
 {
-    const uint8_t *alphabet = alphabets[kind];
     const uint8_t *in = bytes.ptr;
     size_t left = bytes.len;
     for (; left >= 3; left -= 3, in += 3, out += 4) {
@@ -35,13 +35,31 @@ void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out)
     *out++ = alphabet[group >> 18];
     *out++ = alphabet[group >> 12 & 63];
     if (left == 2) {
-        *out++ = alphabet[group >> 6 & 63];
+        *out = alphabet[group >> 6 & 63];
     }
-    if (kind == TG_BASE64_PADDED) {
-        *out++ = '=';
-        if (left == 1) {
-            *out = '=';
-        }
+}
+
+static void encode_by_level(const uint8_t *alphabet, tg_slice bytes, uint8_t *out)
+{
+#if TG_CPU_X86
+    tg_cpu_level level = tg_cpu_get_level();
+    if (level == TG_CPU_AVX512) {
+        tg_base64_encode_avx512(alphabet, bytes, out);
+        return;
+    }
+    size_t done = level == TG_CPU_AVX2 ? tg_base64_encode_avx2(alphabet, bytes, out) : 0;
+    bytes = tg_slice_from(bytes, done);
+    out += done / 3 * 4;
+#endif
+    encode(alphabet, bytes, out);
+}
+
+void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out)
+{
+    encode_by_level(alphabets[kind], bytes, out);
+    size_t rest = bytes.len % 3;
+    if (kind == TG_BASE64_PADDED && rest > 0) {
+        memset(out + tg_base64_encoded_len(kind, bytes.len) - (3 - rest), '=', 3 - rest);
     }
 }
 
@@ -63,6 +81,48 @@ static uint32_t sextet(tg_base64_kind kind, uint8_t c)
     return c == alphabets[kind][63] ? 63 : 64;
 }
 
+/* All of a text without padding, its length none that base64 cannot have. */
+static tg_result decode(tg_base64_kind kind, tg_slice text, uint8_t *out)
+{
+    uint32_t bad = 0;
+    size_t at = 0;
+    for (; at + 4 <= text.len; at += 4) {
+        uint32_t a = sextet(kind, text.ptr[at]), b = sextet(kind, text.ptr[at + 1]);
+        uint32_t c = sextet(kind, text.ptr[at + 2]), d = sextet(kind, text.ptr[at + 3]);
+        uint32_t group = a << 18 | b << 12 | c << 6 | d;
+        bad |= a | b | c | d;
+        *out++ = (uint8_t)(group >> 16);
+        *out++ = (uint8_t)(group >> 8);
+        *out++ = (uint8_t)group;
+    }
+    size_t rest = text.len % 4;
+    if (rest > 0) {
+        uint32_t a = sextet(kind, text.ptr[at]), b = sextet(kind, text.ptr[at + 1]);
+        uint32_t c = rest == 3 ? sextet(kind, text.ptr[at + 2]) : 0;
+        bad |= a | b | c;
+        bad |= (rest == 2 ? (b & 15) : (c & 3)) << 6; /* spare bits */
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        if (rest == 3) {
+            *out = (uint8_t)(b << 4 | c >> 2);
+        }
+    }
+    return bad < 64 ? tg_ok() : tg_fail(TG_ERR_SYNTAX);
+}
+
+static tg_result decode_by_level(tg_base64_kind kind, tg_slice text, uint8_t *out)
+{
+#if TG_CPU_X86
+    tg_cpu_level level = tg_cpu_get_level();
+    if (level == TG_CPU_AVX512) {
+        return tg_base64_decode_avx512(alphabets[kind], text, out) ? tg_ok() : tg_fail(TG_ERR_SYNTAX);
+    }
+    size_t done = level == TG_CPU_AVX2 ? tg_base64_decode_avx2(alphabets[kind], text, out) : 0;
+    text = tg_slice_from(text, done);
+    out += done / 4 * 3;
+#endif
+    return decode(kind, text, out);
+}
+
 tg_result tg_base64_decode(tg_base64_kind kind, tg_slice text, uint8_t *out, size_t *out_len)
 {
     if (kind == TG_BASE64_PADDED) {
@@ -73,36 +133,11 @@ tg_result tg_base64_decode(tg_base64_kind kind, tg_slice text, uint8_t *out, siz
             text.len--;
         }
     }
-    size_t rest = text.len % 4;
-    if (rest == 1) {
+    if (text.len % 4 == 1) {
         return tg_fail(TG_ERR_SYNTAX);
     }
-    size_t len = 0;
-    uint32_t bad = 0;
-    size_t at = 0;
-    for (; at + 4 <= text.len; at += 4) {
-        uint32_t a = sextet(kind, text.ptr[at]), b = sextet(kind, text.ptr[at + 1]);
-        uint32_t c = sextet(kind, text.ptr[at + 2]), d = sextet(kind, text.ptr[at + 3]);
-        uint32_t group = a << 18 | b << 12 | c << 6 | d;
-        bad |= a | b | c | d;
-        out[len++] = (uint8_t)(group >> 16);
-        out[len++] = (uint8_t)(group >> 8);
-        out[len++] = (uint8_t)group;
-    }
-    if (rest > 0) {
-        uint32_t a = sextet(kind, text.ptr[at]), b = sextet(kind, text.ptr[at + 1]);
-        uint32_t c = rest == 3 ? sextet(kind, text.ptr[at + 2]) : 0;
-        bad |= a | b | c;
-        bad |= (rest == 2 ? (b & 15) : (c & 3)) << 6; /* spare bits */
-        out[len++] = (uint8_t)(a << 2 | b >> 4);
-        if (rest == 3) {
-            out[len++] = (uint8_t)(b << 4 | c >> 2);
-        }
-    }
-    if (bad >= 64) {
-        return tg_fail(TG_ERR_SYNTAX);
-    }
-    *out_len = len;
+    TG_TRY(decode_by_level(kind, text, out));
+    *out_len = text.len / 4 * 3 + text.len % 4 * 3 / 4;
     return tg_ok();
 }
 

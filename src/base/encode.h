@@ -17,7 +17,8 @@ static inline size_t tg_base64_decoded_max(size_t len)
     return len / 4 * 3 + 3;
 }
 
-/* tg_base64_encode writes tg_base64_encoded_len bytes to out. */
+/* tg_base64_encode writes tg_base64_encoded_len bytes to out. Without padding, the bytes may end where the text will
+ * end: each is read before anything is written there. */
 void tg_base64_encode(tg_base64_kind kind, tg_slice bytes, uint8_t *out);
 
 /* tg_base64_decode reads the whole text.

@@ -77,6 +77,10 @@ const char *tg_code_name(tg_code code);
 /* TG_CLEANUP(fn) calls fn(&variable) when the variable's scope ends. */
 #define TG_CLEANUP(fn) __attribute__((cleanup(fn)))
 
+/* An array on the stack that is written before it is read, on a path so short that zeroing it, as hardened builds
+ * otherwise do, would be felt. */
+#define TG_UNINITIALIZED __attribute__((uninitialized))
+
 #define TG_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -17,6 +17,14 @@ typedef struct tg_siv_job {
     uint8_t *out;
 } tg_siv_job;
 
+/* One value to open, which was sealed with one of several AADs. */
+typedef struct tg_siv_sealed {
+    const uint8_t *nonce; /* TG_SIV_NONCE_BYTES */
+    const tg_slice *aads;
+    size_t num_aads; /* at least 1 */
+    tg_slice bytes;  /* ciphertext and then tag */
+} tg_siv_sealed;
+
 typedef struct tg_siv tg_siv;
 
 /* What an implementation provides; the functions below say what each does. */
@@ -24,7 +32,7 @@ typedef struct tg_siv_ops {
     const char *name;
     tg_result (*create)(const tg_secret *key, tg_siv **out_siv);
     tg_result (*seal)(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs);
-    tg_result (*open)(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice sealed, uint8_t *out);
+    tg_result (*open)(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which);
     void (*destroy)(tg_siv *siv);
 } tg_siv_ops;
 
@@ -57,17 +65,29 @@ TG_MUST_USE static inline tg_result tg_siv_seal(tg_siv *siv, const tg_siv_job *j
     return siv->ops->seal(siv, jobs, num_jobs);
 }
 
-/* tg_siv_open checks the tag and decrypts.
+/* tg_siv_open_any checks the tag with each AAD in turn and decrypts.
+ * out     sealed->bytes.len - TG_SIV_TAG_BYTES bytes, not overlapping what is read. Zeroed where no tag verifies
+ * out_which  the number of the AAD with which it verified
+ * err     TG_ERR_AUTH: it verifies with none; TG_ERR_TRUNCATED: shorter than a tag; TG_ERR_LIBRARY
+ */
+TG_FOREIGN TG_MUST_USE static inline tg_result tg_siv_open_any(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out,
+                                                               size_t *out_which)
+{
+    return siv->ops->open(siv, sealed, out, out_which);
+}
+
+/* tg_siv_open does so with one AAD.
  * nonce   TG_SIV_NONCE_BYTES
  * sealed  ciphertext and then tag
- * out     sealed.len - TG_SIV_TAG_BYTES bytes; it may begin where `sealed` begins and overlaps it in no other way.
- *         Zeroed where the tag does not verify
- * err     TG_ERR_AUTH: the tag does not verify; TG_ERR_TRUNCATED: shorter than a tag; TG_ERR_LIBRARY
+ * out     as above, but it may begin where `sealed` begins
+ * err     as above
  */
 TG_FOREIGN TG_MUST_USE static inline tg_result tg_siv_open(tg_siv *siv, const uint8_t *nonce, tg_slice aad,
                                                            tg_slice sealed, uint8_t *out)
 {
-    return siv->ops->open(siv, nonce, aad, sealed, out);
+    size_t which;
+    tg_siv_sealed one = {nonce, &aad, 1, sealed};
+    return siv->ops->open(siv, &one, out, &which);
 }
 
 #endif

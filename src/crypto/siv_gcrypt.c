@@ -78,30 +78,41 @@ static tg_result seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
     return tg_ok();
 }
 
-static tg_result open(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice sealed, uint8_t *out)
+static gcry_error_t open_one(gcry_cipher_hd_t handle, const tg_siv_sealed *sealed, tg_slice aad, uint8_t *out)
 {
-    if (sealed.len < TG_SIV_TAG_BYTES) {
-        return tg_fail(TG_ERR_TRUNCATED);
-    }
-    gcry_cipher_hd_t handle = of(siv)->handle;
-    size_t len = sealed.len - TG_SIV_TAG_BYTES;
+    size_t len = sealed->bytes.len - TG_SIV_TAG_BYTES;
     uint8_t nothing = 0; /* libgcrypt wants pointers even where nothing is to be read or written */
-    gcry_error_t error = begin(handle, nonce, aad);
+    gcry_error_t error = begin(handle, sealed->nonce, aad);
     if (error == 0) {
         uint8_t tag[TG_SIV_TAG_BYTES]; /* the macro takes a pointer that is not const */
-        memcpy(tag, sealed.ptr + len, sizeof tag);
+        memcpy(tag, sealed->bytes.ptr + len, sizeof tag);
         error = gcry_cipher_set_decryption_tag(handle, tag, sizeof tag);
     }
     if (error == 0) {
         error = gcry_cipher_final(handle);
     }
     if (error == 0) {
-        error = gcry_cipher_decrypt(handle, len > 0 ? out : &nothing, len, len > 0 ? sealed.ptr : &nothing, len);
+        error = gcry_cipher_decrypt(handle, len > 0 ? out : &nothing, len, len > 0 ? sealed->bytes.ptr : &nothing, len);
     }
-    if (error != 0 && len > 0) {
-        memset(out, 0, len);
+    return error;
+}
+
+static tg_result open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
+{
+    if (sealed->bytes.len < TG_SIV_TAG_BYTES) {
+        return tg_fail(TG_ERR_TRUNCATED);
     }
-    return tg_gcrypt_result(error);
+    tg_result result = tg_fail(TG_ERR_AUTH);
+    for (size_t i = 0; i < sealed->num_aads && result.code == TG_ERR_AUTH; i++) {
+        result = tg_gcrypt_result(open_one(of(siv)->handle, sealed, sealed->aads[i], out));
+        if (tg_is_ok(result)) {
+            *out_which = i;
+        }
+    }
+    if (!tg_is_ok(result) && sealed->bytes.len > TG_SIV_TAG_BYTES) {
+        memset(out, 0, sealed->bytes.len - TG_SIV_TAG_BYTES);
+    }
+    return result;
 }
 
 const tg_siv_ops tg_siv_gcrypt = {

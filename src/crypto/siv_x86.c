@@ -147,7 +147,7 @@ INLINE __m128i hash_padded(__m128i sum, const __m128i powers[TG_SIV_POWERS], tg_
     size_t rest = bytes.len % 16;
     sum = hash_whole_blocks(sum, powers, bytes.ptr, bytes.len / 16);
     if (rest > 0) {
-        sum = dot(sum ^ tg_siv_load_part(bytes.ptr + (bytes.len - rest), rest), powers[0]);
+        sum = dot(sum ^ tg_block_load_part(bytes.ptr + (bytes.len - rest), rest), powers[0]);
     }
     return sum;
 }
@@ -170,7 +170,7 @@ INLINE __m128i make_tag(tg_siv_x86 *cipher, __m128i nonce, tg_slice aad, tg_slic
 /* Fewer than 16 bytes; what they are taken from may be where they go. */
 INLINE void mask_part(__m128i key, const uint8_t *in, uint8_t *out, size_t len)
 {
-    __m128i block = key ^ tg_siv_load_part(in, len);
+    __m128i block = key ^ tg_block_load_part(in, len);
     uint64_t low = (uint64_t)_mm_extract_epi64(block, 0), high = (uint64_t)_mm_extract_epi64(block, 1);
     if (len >= 8) {
         memcpy(out, &low, 8);
@@ -235,30 +235,40 @@ static tg_result seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
     return tg_ok();
 }
 
-/* Decrypts to `out` and gives what the tag differs by. Apart from what decides by it, so that a check can see that
- * nothing in here does. */
-TG_TARGET_AVX2 static __attribute__((noinline)) __m128i decrypt(tg_siv_x86 *cipher, const uint8_t *nonce_bytes,
-                                                                tg_slice aad, tg_slice sealed, uint8_t *out)
+/* Decrypts to `out`. This and the next are apart from what decides by a tag, so that a check can see that nothing in
+ * here does. */
+TG_TARGET_AVX2 static __attribute__((noinline)) void decrypt(tg_siv_x86 *cipher, const tg_siv_sealed *sealed,
+                                                             uint8_t *out)
 {
-    size_t len = sealed.len - TG_SIV_TAG_BYTES;
-    __m128i nonce = tg_siv_load_nonce(nonce_bytes);
-    __m128i tag = load(sealed.ptr + len); /* before `out`, which may be the same place, is written */
-    derive(cipher, nonce);
-    apply_ctr(cipher->keys, tag, sealed.ptr, out, len);
-    return tag ^ make_tag(cipher, nonce, aad, tg_slice_of(out, len));
+    size_t len = sealed->bytes.len - TG_SIV_TAG_BYTES;
+    derive(cipher, tg_siv_load_nonce(sealed->nonce));
+    apply_ctr(cipher->keys, load(sealed->bytes.ptr + len), sealed->bytes.ptr, out, len);
 }
 
-TG_TARGET_AVX2 tg_result tg_siv_x86_open(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice sealed, uint8_t *out)
+TG_TARGET_AVX2 static __attribute__((noinline)) __m128i compute_tag(tg_siv_x86 *cipher, const tg_siv_sealed *sealed,
+                                                                    tg_slice aad, const uint8_t *plaintext)
 {
-    if (sealed.len < TG_SIV_TAG_BYTES) {
+    tg_slice text = tg_slice_of(plaintext, sealed->bytes.len - TG_SIV_TAG_BYTES);
+    return make_tag(cipher, tg_siv_load_nonce(sealed->nonce), aad, text);
+}
+
+TG_TARGET_AVX2 tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
+{
+    if (sealed->bytes.len < TG_SIV_TAG_BYTES) {
         return tg_fail(TG_ERR_TRUNCATED);
     }
-    __m128i differing = decrypt(of(siv), nonce, aad, sealed, out);
-    if (_mm_testz_si128(differing, differing) != 0) {
-        return tg_ok();
+    size_t len = sealed->bytes.len - TG_SIV_TAG_BYTES;
+    __m128i tag = load(sealed->bytes.ptr + len);
+    decrypt(of(siv), sealed, out);
+    for (size_t i = 0; i < sealed->num_aads; i++) {
+        __m128i differing = tag ^ compute_tag(of(siv), sealed, sealed->aads[i], out);
+        if (_mm_testz_si128(differing, differing) != 0) {
+            *out_which = i;
+            return tg_ok();
+        }
     }
-    if (sealed.len > TG_SIV_TAG_BYTES) {
-        memset(out, 0, sealed.len - TG_SIV_TAG_BYTES);
+    if (len > 0) {
+        memset(out, 0, len);
     }
     return tg_fail(TG_ERR_AUTH);
 }

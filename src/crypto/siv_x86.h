@@ -5,11 +5,10 @@
 #ifndef TG_CRYPTO_SIV_X86_H
 #define TG_CRYPTO_SIV_X86_H
 
-#include "base/cpu.h"
 #include "crypto/siv.h"
+#include "crypto/x86_block.h"
 
 #if TG_CPU_X86
-#include <immintrin.h>
 
 enum { TG_AES256_KEYS = 15, TG_SIV_POWERS = 8, TG_SIV_LANE_GROUPS = 2 };
 
@@ -29,28 +28,7 @@ TG_MUST_USE tg_result tg_siv_x86_create(const tg_siv_ops *ops, const tg_secret *
 void tg_siv_x86_destroy(tg_siv *siv);
 /* tg_siv_x86_seal_one and tg_siv_x86_open handle one message; level avx2. */
 void tg_siv_x86_seal_one(tg_siv_x86 *cipher, const tg_siv_job *job);
-TG_MUST_USE tg_result tg_siv_x86_open(tg_siv *siv, const uint8_t *nonce, tg_slice aad, tg_slice sealed, uint8_t *out);
-
-/* The last bytes of a message, fewer than 16, with zeroes behind them. They are never read past their end. */
-TG_TARGET_AVX2 TG_INLINE __m128i tg_siv_load_part(const uint8_t *from, size_t len)
-{
-    uint64_t low = 0, high = 0;
-    if (len >= 8) {
-        memcpy(&low, from, 8);
-        if (len > 8) {
-            memcpy(&high, from + len - 8, 8);
-            high >>= 8 * (16 - len);
-        }
-    } else if (len >= 4) {
-        uint32_t first, last;
-        memcpy(&first, from, 4);
-        memcpy(&last, from + len - 4, 4);
-        low = first | (uint64_t)last << 8 * (len - 4);
-    } else if (len > 0) { /* the middle byte is the first or the last again where there are fewer than 3 */
-        low = from[0] | (uint64_t)from[len / 2] << 8 * (len / 2) | (uint64_t)from[len - 1] << 8 * (len - 1);
-    }
-    return _mm_set_epi64x((long long)high, (long long)low);
-}
+TG_MUST_USE tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which);
 
 TG_TARGET_AVX2 TG_INLINE __m128i tg_siv_load_nonce(const uint8_t *nonce)
 {

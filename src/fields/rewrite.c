@@ -312,8 +312,12 @@ static tg_result open_value(tg_rewrite *rewrite, tg_field_keys *keys, const tg_s
     }
     tg_slice text = {NULL, 0};
     tg_buf *scratch = tg_field_keys_scratch(keys);
-    TG_TRY(plaintext_of(rewrite, span, scratch, &text));
     uint8_t *room;
+    if (span->kind == TG_SPAN_ESCAPED && /* at once: the text that will stand there must not move when it is opened */
+        !tg_is_ok(tg_buf_reserve(scratch, span->len + tg_base64_decoded_max(span->len), &room))) {
+        return refuse_output(rewrite, tg_fail(TG_ERR_MEMORY));
+    }
+    TG_TRY(plaintext_of(rewrite, span, scratch, &text));
     tg_result result = tg_buf_reserve(out, tg_token_open_room(text.len) + 2, &room);
     if (!tg_is_ok(result)) {
         return refuse_output(rewrite, result);
@@ -327,7 +331,7 @@ static tg_result open_value(tg_rewrite *rewrite, tg_field_keys *keys, const tg_s
         return refuse_value(rewrite, TG_FAULT_BAD_TOKEN, span, "a token does not open with any key in use");
     }
     if (!tg_is_ok(result)) {
-        return refuse_internal(rewrite);
+        return result.code == TG_ERR_MEMORY ? refuse_output(rewrite, result) : refuse_internal(rewrite);
     }
     rewrite->counts.num_old_key += opened.key_index > 0;
     return opened.kind == TG_TOKEN_STRING ? write_string(rewrite, span, scratch, room, opened.len, out)

@@ -4,21 +4,14 @@ enum {
     VERSION_BYTES = 3, /* `v1.` */
     NONCE_CHARS = 16,
     MIN_BODY_CHARS = 22, /* a tag alone */
-    BATCH = 16
+    BATCH = 16,
+    SHORT_BYTES = 1024 /* decoded on the stack */
 };
 
 static const tg_slice kind_aad[] = {
     [TG_TOKEN_STRING] = {(const uint8_t *)"", 0}, [TG_TOKEN_JSON] = {(const uint8_t *)"json", 4}};
 static const tg_slice kind_prefix[] = {
     [TG_TOKEN_STRING] = {(const uint8_t *)"", 0}, [TG_TOKEN_JSON] = {(const uint8_t *)"json\0", 5}};
-
-static void make_nonce(tg_hmac *hmac, const tg_token_job *job, uint8_t out_nonce[TG_SIV_NONCE_BYTES])
-{
-    uint8_t mac[TG_HMAC_BYTES];
-    tg_slice parts[] = {kind_prefix[job->kind], job->plaintext};
-    tg_hmac_compute(hmac, parts, TG_COUNT(parts), mac);
-    memcpy(out_nonce, mac, TG_SIV_NONCE_BYTES);
-}
 
 /* The bytes to encode are sealed into the end of the token's own room: n bytes become more than n characters, and the
  * encoder, going forward, writes group i (4 characters) only after having read it, never reaching group i + 1. */
@@ -27,22 +20,29 @@ static uint8_t *sealed_place(const tg_token_job *job)
     return job->out + tg_token_len(job->plaintext.len) - (job->plaintext.len + TG_SIV_TAG_BYTES);
 }
 
+static void write_text(const tg_token_job *job, const uint8_t *nonce, const uint8_t *sealed)
+{
+    uint8_t *out = job->out;
+    memcpy(out, "v1.", VERSION_BYTES);
+    tg_base64_encode(TG_BASE64_URL, tg_slice_of(nonce, TG_SIV_NONCE_BYTES), out + VERSION_BYTES);
+    out[TG_TOKEN_HEAD_BYTES - 1] = '.';
+    tg_base64_encode(TG_BASE64_URL, tg_slice_of(sealed, job->plaintext.len + TG_SIV_TAG_BYTES),
+                     out + TG_TOKEN_HEAD_BYTES);
+}
+
 static tg_result seal_batch(tg_field_keys *keys, const tg_token_job *jobs, size_t num_jobs)
 {
-    uint8_t nonces[BATCH][TG_SIV_NONCE_BYTES];
-    tg_siv_job siv_jobs[BATCH];
+    TG_UNINITIALIZED uint8_t macs[BATCH][TG_HMAC_BYTES]; /* each begins with the nonce */
+    TG_UNINITIALIZED tg_hmac_job hmac_jobs[BATCH];
+    TG_UNINITIALIZED tg_siv_job siv_jobs[BATCH];
     for (size_t i = 0; i < num_jobs; i++) {
-        make_nonce(tg_field_keys_hmac(keys), &jobs[i], nonces[i]);
-        siv_jobs[i] = (tg_siv_job){nonces[i], kind_aad[jobs[i].kind], jobs[i].plaintext, sealed_place(&jobs[i])};
+        hmac_jobs[i] = (tg_hmac_job){kind_prefix[jobs[i].kind], jobs[i].plaintext, macs[i]};
+        siv_jobs[i] = (tg_siv_job){macs[i], kind_aad[jobs[i].kind], jobs[i].plaintext, sealed_place(&jobs[i])};
     }
+    tg_hmac_compute_many(tg_field_keys_hmac(keys), hmac_jobs, num_jobs);
     TG_TRY(tg_siv_seal(tg_field_keys_siv(keys, 0), siv_jobs, num_jobs));
     for (size_t i = 0; i < num_jobs; i++) {
-        uint8_t *out = jobs[i].out;
-        memcpy(out, "v1.", VERSION_BYTES);
-        tg_base64_encode(TG_BASE64_URL, tg_slice_of(nonces[i], TG_SIV_NONCE_BYTES), out + VERSION_BYTES);
-        out[TG_TOKEN_HEAD_BYTES - 1] = '.';
-        tg_slice sealed = tg_slice_of(siv_jobs[i].out, jobs[i].plaintext.len + TG_SIV_TAG_BYTES);
-        tg_base64_encode(TG_BASE64_URL, sealed, out + TG_TOKEN_HEAD_BYTES);
+        write_text(&jobs[i], macs[i], siv_jobs[i].out);
     }
     return tg_ok();
 }
@@ -72,37 +72,35 @@ static tg_result split(tg_slice text, uint8_t out_nonce[TG_SIV_NONCE_BYTES], tg_
     return tg_ok();
 }
 
-/* Decodes and opens within `out`; what an attempt leaves of the ciphertext is of no use to the next. */
-static tg_result try_open(tg_siv *siv, const uint8_t *nonce, tg_slice body, tg_token_kind kind, uint8_t *out,
-                          size_t *out_len)
+static tg_result open_sealed(tg_field_keys *keys, const tg_siv_sealed *sealed, uint8_t *out, tg_opened *out_opened)
 {
-    size_t sealed_len;
-    TG_TRY(tg_base64_decode(TG_BASE64_URL, body, out, &sealed_len));
-    TG_TRY(tg_siv_open(siv, nonce, kind_aad[kind], tg_slice_of(out, sealed_len), out));
-    *out_len = sealed_len - TG_SIV_TAG_BYTES;
-    return tg_ok();
+    for (size_t i = 0; i < tg_field_keys_num(keys); i++) {
+        size_t kind;
+        tg_result result = tg_siv_open_any(tg_field_keys_siv(keys, i), sealed, out, &kind);
+        if (tg_is_ok(result)) {
+            *out_opened = (tg_opened){(tg_token_kind)kind, sealed->bytes.len - TG_SIV_TAG_BYTES, i};
+        }
+        if (result.code != TG_ERR_AUTH) {
+            return result;
+        }
+    }
+    return tg_fail(TG_ERR_AUTH);
 }
 
 tg_result tg_token_open(tg_field_keys *keys, tg_slice text, uint8_t *out, tg_opened *out_opened)
 {
-    static const tg_token_kind kinds[] = {TG_TOKEN_STRING, TG_TOKEN_JSON};
     uint8_t nonce[TG_SIV_NONCE_BYTES];
+    TG_UNINITIALIZED uint8_t place[SHORT_BYTES];
     tg_slice body;
     TG_TRY(split(text, nonce, &body));
-    for (size_t i = 0; i < tg_field_keys_num(keys); i++) {
-        for (size_t k = 0; k < TG_COUNT(kinds); k++) {
-            size_t len;
-            tg_result result = try_open(tg_field_keys_siv(keys, i), nonce, body, kinds[k], out, &len);
-            if (tg_is_ok(result)) {
-                *out_opened = (tg_opened){kinds[k], len, i};
-                return result;
-            }
-            if (result.code != TG_ERR_AUTH) {
-                return result;
-            }
-        }
+    uint8_t *decoded = place;
+    tg_buf *scratch = tg_field_keys_scratch(keys);
+    if (tg_base64_decoded_max(body.len) > sizeof place) {
+        TG_TRY(tg_buf_reserve(scratch, tg_base64_decoded_max(body.len), &decoded));
     }
-    return tg_fail(TG_ERR_AUTH);
+    tg_siv_sealed sealed = {nonce, kind_aad, TG_COUNT(kind_aad), {decoded, 0}};
+    TG_TRY(tg_base64_decode(TG_BASE64_URL, body, decoded, &sealed.bytes.len));
+    return open_sealed(keys, &sealed, out, out_opened);
 }
 
 /* Checks the characters of the last part without room for what they decode to. */

@@ -53,10 +53,11 @@ typedef struct tg_opened {
     size_t key_index; /* which key of the ring opened it; 0 is the current one */
 } tg_opened;
 
-/* tg_token_open reads a token and decrypts it. It allocates nothing.
+/* tg_token_open reads a token, decodes it once and decrypts it with one key after the other. For a long one the ring's
+ * scratch memory grows (tg_field_keys_scratch): the text must not stand where that may move.
  * text  the whole text
  * out   tg_token_open_room(text.len) bytes, not overlapping the text; holds no plaintext after a failure
- * err   TG_ERR_SYNTAX: no v1 token; TG_ERR_AUTH: no key of the ring opens it; TG_ERR_LIBRARY
+ * err   TG_ERR_SYNTAX: no v1 token; TG_ERR_AUTH: no key of the ring opens it; TG_ERR_MEMORY; TG_ERR_LIBRARY
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_token_open(tg_field_keys *keys, tg_slice text, uint8_t *out, tg_opened *out_opened);
 

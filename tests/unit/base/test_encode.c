@@ -1,5 +1,6 @@
 #include "support/case.h"
 
+#include "base/cpu.h"
 #include "base/encode.h"
 
 typedef struct pair {
@@ -93,6 +94,92 @@ static void base64_decode_every_other_byte_is_refused(void **state)
     assert_int_equal(num_taken, 64);
 }
 
+enum { LONGEST = 320 };
+
+/* What the portable way says, which the cases above check by vectors. */
+static tg_code decode_portably(tg_base64_kind kind, tg_slice text, uint8_t *out, size_t *out_len)
+{
+    tg_cpu_level level = tg_cpu_get_level();
+    tg_cpu_limit(TG_CPU_PORTABLE);
+    tg_code code = tg_base64_decode(kind, text, out, out_len).code;
+    tg_cpu_limit(level);
+    return code;
+}
+
+static void fill(uint8_t *bytes, size_t len, size_t seed)
+{
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (uint8_t)(seed * 31 + i * 37 + (i * i) / 7);
+    }
+}
+
+static void base64_every_length_agrees_with_the_portable_way(void **state)
+{
+    (void)state;
+    static uint8_t bytes[LONGEST], text[2 * LONGEST], other[2 * LONGEST], out[LONGEST + 3];
+    tg_cpu_level level = tg_cpu_get_level();
+    for (size_t len = 0; len <= LONGEST; len++) {
+        for (int kind = 0; kind < 2; kind++) {
+            size_t text_len = tg_base64_encoded_len((tg_base64_kind)kind, len), out_len = 0;
+            fill(bytes, len, len);
+            memset(text, 0x5a, sizeof text);
+            memset(out, 0x5a, sizeof out);
+            tg_base64_encode((tg_base64_kind)kind, tg_slice_of(bytes, len), text);
+            tg_cpu_limit(TG_CPU_PORTABLE);
+            tg_base64_encode((tg_base64_kind)kind, tg_slice_of(bytes, len), other);
+            tg_cpu_limit(level);
+            assert_memory_equal(text, other, text_len);
+            assert_int_equal(text[text_len], 0x5a);
+            assert_ok(tg_base64_decode((tg_base64_kind)kind, tg_slice_of(text, text_len), out, &out_len));
+            assert_int_equal(out_len, len);
+            assert_memory_equal(out, bytes, len);
+            assert_int_equal(out[len], 0x5a);
+        }
+    }
+}
+
+static void base64_encode_bytes_at_the_texts_end_gives_the_same(void **state)
+{
+    (void)state;
+    static uint8_t bytes[LONGEST], text[2 * LONGEST], same[2 * LONGEST];
+    for (size_t len = 0; len <= LONGEST; len++) {
+        size_t text_len = tg_base64_encoded_len(TG_BASE64_URL, len);
+        fill(bytes, len, len + 9);
+        tg_base64_encode(TG_BASE64_URL, tg_slice_of(bytes, len), text);
+        memcpy(same + (text_len - len), bytes, len);
+        tg_base64_encode(TG_BASE64_URL, tg_slice_of(same + (text_len - len), len), same);
+        assert_memory_equal(same, text, text_len);
+    }
+}
+
+/* Any byte anywhere in texts whose ends lie on all sides of what is done at once. */
+static void base64_decode_any_byte_anywhere_agrees_with_the_portable_way(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {2, 3, 15, 16, 17, 18, 62, 63, 64, 66, 67, 130};
+    uint8_t bytes[128], text[136], ours[136], theirs[136];
+    for (size_t i = 0; i < TG_COUNT(lens); i++) {
+        for (int kind = 0; kind < 2; kind++) {
+            size_t len = kind == TG_BASE64_PADDED ? (lens[i] + 3) / 4 * 4 : lens[i] - (lens[i] % 4 == 1);
+            memset(bytes, 0, sizeof bytes);
+            tg_base64_encode((tg_base64_kind)kind, tg_slice_of(bytes, len / 4 * 3 + len % 4 * 3 / 4), text);
+            for (size_t at = 0; at < len; at++) {
+                uint8_t before = text[at];
+                for (unsigned c = 0; c < 256; c++) {
+                    size_t our_len = 0, their_len = 0;
+                    text[at] = (uint8_t)c;
+                    tg_code code = tg_base64_decode((tg_base64_kind)kind, tg_slice_of(text, len), ours, &our_len).code;
+                    assert_int_equal(code,
+                                     decode_portably((tg_base64_kind)kind, tg_slice_of(text, len), theirs, &their_len));
+                    assert_int_equal(our_len, their_len);
+                    assert_memory_equal(ours, theirs, our_len);
+                }
+                text[at] = before;
+            }
+        }
+    }
+}
+
 static void base64_append_over_maximum_changes_nothing(void **state)
 {
     (void)state;
@@ -145,6 +232,9 @@ int main(void)
         cmocka_unit_test(base64_all_lengths_come_back),
         cmocka_unit_test(base64_decode_second_spellings_are_refused),
         cmocka_unit_test(base64_decode_every_other_byte_is_refused),
+        cmocka_unit_test(base64_every_length_agrees_with_the_portable_way),
+        cmocka_unit_test(base64_encode_bytes_at_the_texts_end_gives_the_same),
+        cmocka_unit_test(base64_decode_any_byte_anywhere_agrees_with_the_portable_way),
         cmocka_unit_test(base64_append_over_maximum_changes_nothing),
         cmocka_unit_test(hex_all_bytes_go_both_ways),
         cmocka_unit_test(hex_decode_bad_text_leaves_output),

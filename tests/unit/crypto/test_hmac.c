@@ -1,10 +1,14 @@
 #include "support/case.h"
 
 #include "base/buf.h"
+#include "base/cpu.h"
 #include "base/encode.h"
 #include "crypto/hkdf.h"
 #include "crypto/hmac.h"
 #include "crypto/init.h"
+
+/* Each case is run with each implementation that this machine can use. */
+static const tg_hmac_ops *tested;
 
 static tg_slice repeat(uint8_t *bytes, uint8_t fill, size_t len)
 {
@@ -26,7 +30,7 @@ static void assert_mac(tg_slice key, tg_slice message, size_t mac_len, const cha
 {
     uint8_t mac[TG_HMAC_BYTES];
     tg_hmac *hmac;
-    assert_ok(tg_hmac_new(key, &hmac));
+    assert_ok(tg_hmac_new_by(tested, key, &hmac));
     for (int i = 0; i < 2; i++) { /* the second time on the kept state */
         tg_hmac_compute(hmac, &message, 1, mac);
         assert_hex(mac, mac_len, expected);
@@ -64,7 +68,7 @@ static void compute_parts_equal_the_whole(void **state)
     uint8_t whole[TG_HMAC_BYTES], split[TG_HMAC_BYTES];
     tg_slice message = TG_LIT("json\0{\"a\":1}");
     tg_hmac *hmac;
-    assert_ok(tg_hmac_new(TG_LIT("key"), &hmac));
+    assert_ok(tg_hmac_new_by(tested, TG_LIT("key"), &hmac));
     tg_hmac_compute(hmac, &message, 1, whole);
     for (size_t at = 0; at <= message.len; at++) {
         tg_slice parts[] = {tg_slice_first(message, at), tg_slice_of(NULL, 0), tg_slice_from(message, at)};
@@ -73,6 +77,72 @@ static void compute_parts_equal_the_whole(void **state)
     }
     tg_hmac_free(hmac);
     tg_hmac_free(NULL);
+}
+
+static void chosen_by_level_is_the_one_for_it(void **state)
+{
+    (void)state;
+    tg_cpu_level before = tg_cpu_get_level();
+    assert_string_equal(tg_hmac_chosen()->name, tg_cpu_has_sha() ? "SHA" : "libgcrypt");
+    tg_cpu_limit(TG_CPU_PORTABLE);
+    assert_string_equal(tg_hmac_chosen()->name, "libgcrypt");
+    tg_cpu_limit(before);
+}
+
+enum { MAX_TEXT = 330, MAX_KEY = 140 };
+
+/* Every length around the blocks' ends, against libgcrypt. */
+static void compute_every_length_agrees_with_libgcrypt(void **state)
+{
+    (void)state;
+    uint8_t key[MAX_KEY], text[MAX_TEXT], ours[TG_HMAC_BYTES], theirs[TG_HMAC_BYTES];
+    for (size_t i = 0; i < MAX_TEXT; i++) {
+        text[i] = (uint8_t)(i * 7 + i / 64);
+    }
+    for (size_t key_len = 0; key_len <= MAX_KEY; key_len += key_len == 66 ? 74 : 1) {
+        tg_hmac *hmac, *other;
+        memset(key, (int)key_len + 1, sizeof key);
+        assert_ok(tg_hmac_new_by(tested, tg_slice_of(key, key_len), &hmac));
+        assert_ok(tg_hmac_new_by(&tg_hmac_gcrypt, tg_slice_of(key, key_len), &other));
+        for (size_t len = 0; len <= MAX_TEXT; len++) {
+            tg_slice message = tg_slice_of(text, len);
+            tg_hmac_compute(hmac, &message, 1, ours);
+            tg_hmac_compute(other, &message, 1, theirs);
+            assert_memory_equal(ours, theirs, sizeof ours);
+        }
+        tg_hmac_free(hmac);
+        tg_hmac_free(other);
+    }
+}
+
+/* Neighbours of every pair of lengths, with and without a prefix: what is done side by side stays apart. */
+static void compute_many_equals_one_at_a_time(void **state)
+{
+    (void)state;
+    enum { NUM = 5, LONGEST = 70 };
+    uint8_t text[NUM * 2 + LONGEST], macs[NUM][TG_HMAC_BYTES], mac[TG_HMAC_BYTES];
+    tg_hmac *hmac;
+    assert_ok(tg_hmac_new_by(tested, TG_LIT("a key of some length"), &hmac));
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] = (uint8_t)(i + 1);
+    }
+    for (size_t pair = 0; pair < (size_t)LONGEST * LONGEST; pair++) {
+        size_t lens[] = {pair % LONGEST, pair / LONGEST};
+        tg_hmac_job jobs[NUM];
+        for (size_t i = 0; i < NUM; i++) {
+            jobs[i] = (tg_hmac_job){tg_slice_of("json", (pair + i) % 3 == 0 ? 5 : 0),
+                                    tg_slice_of(text + i, lens[i % 2]), macs[i]};
+        }
+        size_t num = 1 + pair % NUM;
+        tg_hmac_compute_many(hmac, jobs, num);
+        for (size_t i = 0; i < num; i++) {
+            tg_slice parts[] = {jobs[i].prefix, jobs[i].text};
+            tg_hmac_compute(hmac, parts, TG_COUNT(parts), mac);
+            assert_memory_equal(macs[i], mac, sizeof mac);
+        }
+    }
+    tg_hmac_compute_many(hmac, NULL, 0);
+    tg_hmac_free(hmac);
 }
 
 static void hkdf_rfc5869_vectors_agree(void **state)
@@ -138,9 +208,23 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(compute_rfc4231_vectors_agree),
         cmocka_unit_test(compute_parts_equal_the_whole),
+        cmocka_unit_test(chosen_by_level_is_the_one_for_it),
+        cmocka_unit_test(compute_every_length_agrees_with_libgcrypt),
+        cmocka_unit_test(compute_many_equals_one_at_a_time),
         cmocka_unit_test(hkdf_rfc5869_vectors_agree),
         cmocka_unit_test(hkdf_expand_longest_is_taken_and_one_over_refused),
         cmocka_unit_test(fingerprint_known_key_gives_known_label),
     };
-    return cmocka_run_group_tests(cases, set_up, NULL);
+    static const tg_hmac_ops *const all[] = {
+        &tg_hmac_gcrypt,
+#if TG_CPU_X86
+        &tg_hmac_sha
+#endif
+    };
+    int status = 0;
+    for (size_t i = 0; i < (tg_cpu_has_sha() ? TG_COUNT(all) : 1); i++) {
+        tested = all[i];
+        status += cmocka_run_group_tests_name(tested->name, cases, set_up, NULL);
+    }
+    return status;
 }

@@ -165,6 +165,30 @@ static void open_any_bit_changed_is_refused_and_zeroed(void **state)
     tg_siv_free(siv);
 }
 
+static void open_any_second_aad_is_found(void **state)
+{
+    (void)state;
+    tg_siv *siv = new_cipher(0x34);
+    const tg_slice aads[] = {TG_LIT(""), TG_LIT("json"), TG_LIT("a longer one than a block")};
+    uint8_t nonce[TG_SIV_NONCE_BYTES] = {1}, sealed[300 + TG_SIV_TAG_BYTES], out[300], text[300];
+    memset(text, 0x61, sizeof text);
+    for (size_t len = 0; len <= sizeof text; len += 12) {
+        for (size_t i = 0; i < TG_COUNT(aads); i++) {
+            size_t which = 99;
+            tg_siv_job job = {nonce, aads[i], tg_slice_of(text, len), sealed};
+            assert_ok(tg_siv_seal(siv, &job, 1));
+            tg_siv_sealed foreign = {nonce, aads, TG_COUNT(aads), tg_slice_of(sealed, len + TG_SIV_TAG_BYTES)};
+            assert_ok(tg_siv_open_any(siv, &foreign, out, &which));
+            assert_int_equal(which, i);
+            assert_memory_equal(out, text, len);
+            foreign.num_aads = i;
+            assert_code(i > 0 ? tg_siv_open_any(siv, &foreign, out, &which) : tg_fail(TG_ERR_AUTH), TG_ERR_AUTH);
+            assert_true(i == 0 || len == 0 || out[len - 1] == 0);
+        }
+    }
+    tg_siv_free(siv);
+}
+
 static void open_shorter_than_a_tag_is_truncated(void **state)
 {
     (void)state;
@@ -368,6 +392,7 @@ int main(void)
         cmocka_unit_test(seal_several_gives_each_its_own),
         cmocka_unit_test(seal_in_place_gives_the_same),
         cmocka_unit_test(open_any_bit_changed_is_refused_and_zeroed),
+        cmocka_unit_test(open_any_second_aad_is_found),
         cmocka_unit_test(open_shorter_than_a_tag_is_truncated),
         cmocka_unit_test(new_locked_memory_used_up_is_refused),
         cmocka_unit_test(seal_counter_that_wraps_agrees_with_libgcrypt),

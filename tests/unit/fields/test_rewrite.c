@@ -396,6 +396,27 @@ static void decrypt_escaped_spelling_of_a_token_is_read(void **state)
     assert_decrypted("[!]", "[\"\\u0076\\u0031.tugTagQOcSZuNg4j.ZEaG7tl5SRS6CpKlUf1elap2LBw\\u0079\"]", "[\"hello\"]");
 }
 
+/* It is unescaped and decoded in the same scratch memory. */
+static void decrypt_escaped_spelling_of_a_long_token_is_read(void **state)
+{
+    (void)state;
+    enum { LEN = 90000 };
+    char *plaintext = malloc(LEN), *body = malloc(2 * LEN), *expected = malloc(2 * LEN);
+    memset(plaintext, 'p', LEN);
+    char *token = tg_test_token(TG_TOKEN_STRING, tg_slice_of(plaintext, LEN), 0xaa);
+    assert_int_equal(token[0], 'v');
+    int body_len = snprintf(body, (size_t)2 * LEN, "[\"\\u0076%s\"]", token + 1);
+    int expected_len = snprintf(expected, (size_t)2 * LEN, "[\"%.*s\"]", LEN, plaintext);
+    tg_rewriting got;
+    assert_ok(run("[!]", tg_slice_of(body, (size_t)body_len), &decrypting, SIZE_MAX, &got));
+    tg_assert_slice(tg_buf_slice(&got.out), tg_slice_of(expected, (size_t)expected_len), __FILE__, __LINE__);
+    tg_buf_done(&got.out);
+    free(token);
+    free(plaintext);
+    free(body);
+    free(expected);
+}
+
 static void decrypt_text_is_escaped_no_more_than_it_must(void **state)
 {
     (void)state;
@@ -514,6 +535,7 @@ int main(void)
         cmocka_unit_test(encrypt_long_tokens_are_cut_by_the_budget),
         cmocka_unit_test(decrypt_known_tokens_become_strings),
         cmocka_unit_test(decrypt_escaped_spelling_of_a_token_is_read),
+        cmocka_unit_test(decrypt_escaped_spelling_of_a_long_token_is_read),
         cmocka_unit_test(decrypt_text_is_escaped_no_more_than_it_must),
         cmocka_unit_test(decrypt_old_key_is_tried_and_counted),
         cmocka_unit_test(decrypt_what_is_no_token_is_refused),

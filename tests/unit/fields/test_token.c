@@ -148,6 +148,35 @@ static void open_ring_tries_every_key(void **state)
     tg_field_keys_free(ring);
 }
 
+/* Decoded in the ring's scratch memory, once for all keys. */
+static void open_long_token_tries_every_key(void **state)
+{
+    (void)state;
+    enum { LEN = 100000 };
+    tg_field_keys *ring = new_ring((const uint8_t[]){1, 2, 3}, 3), *writer = new_ring((const uint8_t[]){3}, 1);
+    uint8_t *plaintext = malloc(LEN), *token = malloc(tg_token_len(LEN));
+    uint8_t *back = malloc(tg_token_open_room(tg_token_len(LEN)));
+    memset(plaintext, 'x', LEN);
+    tg_token_job job = {TG_TOKEN_JSON, tg_slice_of(plaintext, LEN), token};
+    assert_ok(tg_token_seal(writer, &job, 1));
+    tg_opened opened;
+    assert_ok(tg_token_open(ring, tg_slice_of(token, tg_token_len(LEN)), back, &opened));
+    assert_int_equal(opened.key_index, 2);
+    assert_int_equal(opened.kind, TG_TOKEN_JSON);
+    assert_true(tg_slice_equal(tg_slice_of(back, opened.len), job.plaintext));
+    tg_field_keys_scratch_end(ring);
+    token[LEN] = token[LEN] == 'A' ? 'B' : 'A';
+    assert_code(tg_token_open(ring, tg_slice_of(token, tg_token_len(LEN)), back, &opened), TG_ERR_AUTH);
+    for (size_t i = 0; i < LEN; i++) {
+        assert_int_equal(back[i], 0);
+    }
+    free(plaintext);
+    free(token);
+    free(back);
+    tg_field_keys_free(writer);
+    tg_field_keys_free(ring);
+}
+
 static void assert_no_token(tg_field_keys *keys, tg_slice text)
 {
     uint8_t *back = malloc(tg_token_open_room(text.len));
@@ -272,6 +301,7 @@ int main(void)
         cmocka_unit_test(seal_same_text_as_json_gives_another_token),
         cmocka_unit_test(seal_every_length_in_batches_opens_again),
         cmocka_unit_test(open_ring_tries_every_key),
+        cmocka_unit_test(open_long_token_tries_every_key),
         cmocka_unit_test(open_malformed_text_is_no_token),
         cmocka_unit_test(open_changed_character_is_refused_and_leaves_no_plaintext),
         cmocka_unit_test(inspect_texts_are_told_apart),
