@@ -342,22 +342,6 @@ static void call_start_origin_that_speaks_first_is_refused(void **state)
     close_case(at);
 }
 
-static void call_take_body_gives_the_buffer_away(void **state)
-{
-    (void)state;
-    client_case *at = open_case(NULL);
-    tg_buf taken;
-    get(at);
-    tg_http_call *call = ask_with(at, &(tg_http_ask){.method = TG_LIT("GET"), .target = TG_LIT("/2")});
-    case_settle(at);
-    tg_http_call_take_body(call, &taken); /* before anything came */
-    assert_int_equal(tg_buf_len(&taken), 0);
-    assert_true(taken.is_wiped);
-    tg_buf_done(&taken);
-    tg_http_call_cancel(call);
-    close_case(at);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,7 +361,6 @@ int main(void)
         cmocka_unit_test(call_start_limits_of_the_answer_are_kept),
         cmocka_unit_test(call_start_hundred_megabytes_are_refused_early),
         cmocka_unit_test(call_start_origin_that_speaks_first_is_refused),
-        cmocka_unit_test(call_take_body_gives_the_buffer_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
