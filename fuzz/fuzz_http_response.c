@@ -80,7 +80,7 @@ static void on_done(tg_http_call *call, const tg_http_outcome *outcome, void *ow
 {
     (void)call;
     conversation *at = owner;
-    uint8_t code = (uint8_t)outcome->result.code;
+    uint8_t code = tg_is_ok(outcome->result); /* which fault of several is met first turns on the steps */
     at->num_done++;
     hash_bytes(at, tg_slice_of(&code, 1));
     if (outcome->answer != NULL) {
