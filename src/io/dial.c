@@ -18,6 +18,7 @@ typedef struct attempt {
     tg_dial *dial;
     tg_sockaddr address;
     int fd; /* -1 while not tried, or given up */
+    uint32_t events;
     bool is_connecting;
 } attempt;
 
@@ -191,7 +192,7 @@ static void on_connected(attempt *each)
 static void on_events(tg_source *source, uint32_t epoll_events)
 {
     attempt *each = TG_OBJECT_OF(source, attempt, source);
-    (void)epoll_events;
+    each->events = epoll_events;
     tg_loop_tick(each->dial->loop, &each->tick);
 }
 
@@ -237,6 +238,10 @@ static tg_result open_attempt(attempt *each)
 /* What became of a connection begun in the background. Readiness without a peer or an error is not yet an answer. */
 static tg_result check_connected(const attempt *each)
 {
+    int family = each->address.any.sa_family;
+    if ((family == AF_INET || family == AF_INET6) && each->events == EPOLLOUT) {
+        return tg_ok(); /* TCP says so once it is connected, and not before */
+    }
     int error = 0;
     socklen_t error_len = sizeof error;
     tg_sockaddr peer = {.len = sizeof(struct sockaddr_un)};

@@ -256,14 +256,15 @@ static int wait_ms(const tg_loop *loop)
     return in_ms < INT_MAX ? (int)in_ms : INT_MAX;
 }
 
-/* True where the loop is to stop. */
+/* True where the loop is to stop. Deadlines come last: of what had arrived before its time was over, nothing is late
+ * because the process, or the machine, stood still. */
 static bool turn(tg_loop *loop, int for_ms)
 {
     run_events(loop, for_ms);
     bool is_over = loop->is_woken && run_tasks(loop);
-    run_deadlines(loop);
     run_uv(loop);
     run_ticks(loop);
+    run_deadlines(loop);
     return is_over;
 }
 

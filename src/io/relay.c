@@ -26,7 +26,8 @@ enum {
     SMALL_READ_BYTES = 2048,  /* while others hold too much */
     FIRST_READ_BYTES = 16384, /* before it is known that the target takes it */
     BULK_BYTES = 65536,       /* a flow of this much goes through a pipe */
-    TURN_BYTES = 524288       /* then the next connection has its turn */
+    MAX_FLOW_BYTES = 8 * BULK_BYTES,
+    TURN_BYTES = 524288 /* then the next connection has its turn */
 };
 
 typedef enum step { GO_ON, WAIT } step;
@@ -162,7 +163,11 @@ static step flush_pipe(tg_relay *relay, int index)
         if (len > 0) {
             way->pipe->len -= (size_t)len;
             moved(relay, way, (size_t)len);
-        } else if (len < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
+            tg_stream_note(target_of(relay, index), TG_STREAM_WRITE, 0);
+        } else if (len < 0 && errno == EAGAIN) {
+            tg_stream_note(target_of(relay, index), TG_STREAM_WRITE, TG_STREAM_WRITE);
+            return WAIT;
+        } else if (len < 0 && (errno == ENOBUFS || errno == ENOMEM)) {
             return WAIT;
         } else if (len == 0 || errno != EINTR) {
             return target_broke(relay, index);
@@ -179,6 +184,13 @@ static step source_ended(tg_relay *relay, int index, tg_result result)
         source_broke(relay, index);
     }
     return GO_ON;
+}
+
+/* What the source gives between two dry moments, on average, as each of them halves it. */
+static void note_flow(tg_relay_way *way, size_t len)
+{
+    size_t flow = way->flow + len;
+    way->flow = (uint32_t)tg_size_min(flow, MAX_FLOW_BYTES);
 }
 
 static step fill_by_buffer(tg_relay *relay, int index, size_t *budget)
@@ -198,7 +210,7 @@ static step fill_by_buffer(tg_relay *relay, int index, size_t *budget)
     if (!tg_is_ok(result)) {
         return source_ended(relay, index, result);
     }
-    way->flow = way->flow + (uint32_t)got < 8 * BULK_BYTES ? way->flow + (uint32_t)got : way->flow;
+    note_flow(way, got);
     *budget -= tg_size_min(got, *budget);
     result = pass_on(relay, index, tg_slice_of(pool->buffer, got), &len);
     if (result.code == TG_ERR_AGAIN) {
@@ -228,10 +240,17 @@ static step fill(tg_relay *relay, int index, size_t *budget)
     int fd = tg_stream_raw_fd(source_of(relay, index));
     ssize_t len = splice(fd, NULL, way->pipe->write_fd, NULL, TG_RELAY_PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (len <= 0) {
-        /* dry, ended, broken or not to be spliced: the stream itself says which, and notes that it is dry */
+        bool is_dry = len < 0 && errno == EAGAIN; /* the pipe has room: it is empty */
         tg_relay_pool_take_back(relay->pool, TG_TAKE(way->pipe));
-        return fill_by_buffer(relay, index, budget);
+        if (!is_dry) { /* ended, broken or not to be spliced: the stream itself says which */
+            return fill_by_buffer(relay, index, budget);
+        }
+        way->flow /= 2;
+        tg_stream_note(source_of(relay, index), TG_STREAM_READ, TG_STREAM_READ);
+        return WAIT;
     }
+    tg_stream_note(source_of(relay, index), TG_STREAM_READ, 0);
+    note_flow(way, (size_t)len);
     way->pipe->len += (size_t)len;
     *budget -= tg_size_min((size_t)len, *budget);
     return GO_ON;
@@ -245,6 +264,12 @@ static step end_target(tg_relay *relay, int index)
         finish(relay, index == TG_RELAY_LEFT ? TG_RELAY_LEFT_BROKE : TG_RELAY_RIGHT_BROKE);
         return WAIT;
     }
+    uint8_t other = relay->ways[1 - index].state;
+    if (other == DONE && tg_stream_raw_fd(target_of(relay, index)) >= 0) {
+        way->state = DONE; /* a socket's close says the same */
+        finish(relay, TG_RELAY_ENDED);
+        return WAIT;
+    }
     way->state = SHUTTING;
     tg_result result = tg_stream_shutdown(target_of(relay, index));
     if (result.code == TG_ERR_AGAIN) {
@@ -254,7 +279,6 @@ static step end_target(tg_relay *relay, int index)
         return target_broke(relay, index);
     }
     way->state = DONE;
-    uint8_t other = relay->ways[1 - index].state;
     if (other == DONE) {
         finish(relay, TG_RELAY_ENDED);
     } else if (other == DEAD) { /* this way's source was the other's broken target */
@@ -263,11 +287,10 @@ static step end_target(tg_relay *relay, int index)
     return WAIT;
 }
 
-/* Moves what can be moved one way, for one turn. */
-static void pump(tg_relay *relay, int index)
+/* Moves what can be moved one way; at most about `budget` bytes are taken from the source. */
+static void pump(tg_relay *relay, int index, size_t budget)
 {
     tg_relay_way *way = &relay->ways[index];
-    size_t budget = TURN_BYTES;
     while (way->state != DONE && way->state != DEAD) {
         if (way->held != NULL && flush_held(relay, index) == WAIT) {
             return;
@@ -305,10 +328,10 @@ static void on_ready(tg_stream *stream, unsigned events, void *owner)
     tg_relay *relay = owner;
     int side = stream == relay->streams[TG_RELAY_LEFT] ? TG_RELAY_LEFT : TG_RELAY_RIGHT;
     if ((events & TG_STREAM_WRITE) != 0) {
-        pump(relay, 1 - side);
+        pump(relay, 1 - side, TURN_BYTES);
     }
     if ((events & TG_STREAM_READ) != 0 && !is_finishing(relay)) {
-        pump(relay, side);
+        pump(relay, side, TURN_BYTES);
     }
     if (!is_finishing(relay)) {
         watch(relay);
@@ -335,8 +358,8 @@ static void release(tg_relay *relay)
 static void on_tick(tg_tick *tick)
 {
     tg_relay *relay = TG_OBJECT_OF(tick, tg_relay, tick);
-    if (!is_finishing(relay)) { /* the first turn */
-        pump(relay, TG_RELAY_LEFT);
+    if (!is_finishing(relay)) { /* the first turn: the prefix goes out, more is read when there is more */
+        pump(relay, TG_RELAY_LEFT, 0);
         if (!is_finishing(relay)) {
             watch(relay);
         }

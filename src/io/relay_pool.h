@@ -4,7 +4,7 @@
 
 #include "io/relay.h"
 
-enum { TG_RELAY_BUFFER_BYTES = 65536, TG_RELAY_PIPE_BYTES = 262144 };
+enum { TG_RELAY_BUFFER_BYTES = 65536, TG_RELAY_PIPE_BYTES = 524288 };
 
 struct tg_relay_pipe {
     int read_fd;

@@ -221,6 +221,17 @@ static int socket_raw_fd(const tg_stream *stream)
     return of_face(stream)->fd;
 }
 
+static void socket_note(tg_stream *stream, unsigned used, unsigned blocked)
+{
+    socket_stream *socket = of_face(stream);
+    socket->reported &= (uint8_t)~used;
+    socket->may &= (uint8_t)~blocked;
+    if ((blocked & TG_STREAM_WRITE) != 0) {
+        ask_for_out(socket);
+        settle(socket);
+    }
+}
+
 static const tg_peer *socket_peer(const tg_stream *stream)
 {
     return &of_face(stream)->peer;
@@ -234,6 +245,7 @@ static const tg_stream_ops socket_ops = {
     .close = socket_close,
     .raw_fd = socket_raw_fd,
     .peer = socket_peer,
+    .note = socket_note,
 };
 
 static socket_stream *make(tg_loop *loop, int fd, const tg_peer *peer)

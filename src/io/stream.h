@@ -9,7 +9,7 @@
  * - The ready callback is never called from inside a call on the stream, and never after close.
  * - watch costs no system call on sockets: readiness is a level to the owner, an edge to the kernel. Watching what one
  *   does not act upon (READ after EOF was read) is a busy loop, as with poll(2).
- * - Whoever works on raw_fd itself (splice) need not tell the stream.
+ * - Whoever works on raw_fd itself (splice) need not tell the stream; telling it (tg_stream_note) saves a poll(2).
  * - An error or the peer's reset shows as a readiness; the next read or write then says what it was.
  * - Half-close is kept: EOF on read leaves write usable, shutdown leaves read usable.
  * - SIGPIPE never arises.
@@ -47,6 +47,9 @@ typedef struct tg_stream_ops {
     /* Why the stream broke, in a few words for logs, where TG_ERR_CLOSED alone does not say ("tls_handshake: http
      * request"); "" otherwise. Valid until the next call in this thread. NULL: nothing to say, ever. */
     const char *(*fault)(const tg_stream *stream);
+    /* What was learnt on raw_fd: readiness bits that were made use of, and of these, which then would have blocked.
+     * NULL where there is no raw_fd. */
+    void (*note)(tg_stream *stream, unsigned used, unsigned blocked);
 } tg_stream_ops;
 
 struct tg_stream {
@@ -92,6 +95,12 @@ static inline int tg_stream_raw_fd(const tg_stream *stream)
 static inline const tg_peer *tg_stream_peer(const tg_stream *stream)
 {
     return stream->ops->peer(stream);
+}
+static inline void tg_stream_note(tg_stream *stream, unsigned used, unsigned blocked)
+{
+    if (stream->ops->note != NULL) {
+        stream->ops->note(stream, used, blocked);
+    }
 }
 static inline const char *tg_stream_fault(const tg_stream *stream)
 {

@@ -224,6 +224,41 @@ static void watch_writing_on_the_raw_descriptor_waits_for_room(void **state)
     assert_true(f.num_writes > 0);
 }
 
+static void note_writing_that_would_block_waits_for_room(void **state)
+{
+    (void)state;
+    static uint8_t block[65536];
+    while (syscall(SYS_sendto, tg_stream_raw_fd(f.stream), block, sizeof block, MSG_NOSIGNAL, NULL, 0) > 0) {
+    }
+    tg_stream_note(f.stream, TG_STREAM_WRITE, TG_STREAM_WRITE);
+    watch(TG_STREAM_WRITE);
+    test_run(f.loop, NULL, 100);
+    assert_int_equal(f.num_writes, 0); /* known without being tried */
+    test_set_nonblocking(f.far);
+    for (int i = 0; i < 500 && f.num_writes == 0; i++) {
+        while (read(f.far, block, sizeof block) > 0) {
+        }
+        test_run(f.loop, was_writable, 40);
+    }
+    assert_true(f.num_writes > 0);
+}
+
+static void note_reading_that_would_block_waits_for_bytes(void **state)
+{
+    (void)state;
+    uint8_t byte;
+    assert_int_equal(write(f.far, "a", 1), 1);
+    test_run(f.loop, NULL, 60);
+    assert_int_equal(recv(tg_stream_raw_fd(f.stream), &byte, 1, 0), 1);
+    tg_stream_note(f.stream, TG_STREAM_READ, TG_STREAM_READ);
+    watch(TG_STREAM_READ);
+    test_run(f.loop, NULL, 100);
+    assert_int_equal(f.num_reads, 0);
+    assert_int_equal(write(f.far, "bcd", 3), 3);
+    assert_true(test_run(f.loop, has_three, 5000));
+    assert_memory_equal(f.got, "bcd", 3);
+}
+
 static void read_peer_half_close_leaves_writing(void **state)
 {
     (void)state;
@@ -413,6 +448,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(watch_writing_on_the_raw_descriptor_waits_for_room, set_up_tcp, tear_down),
         cmocka_unit_test_setup_teardown(watch_writing_on_the_raw_descriptor_waits_for_room, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(note_writing_that_would_block_waits_for_room, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(note_writing_that_would_block_waits_for_room, set_up_unix, tear_down),
+        cmocka_unit_test_setup_teardown(note_reading_that_would_block_waits_for_bytes, set_up_tcp, tear_down),
+        cmocka_unit_test_setup_teardown(note_reading_that_would_block_waits_for_bytes, set_up_unix, tear_down),
         cmocka_unit_test_setup_teardown(read_peer_half_close_leaves_writing, set_up_tcp, tear_down),
         cmocka_unit_test_setup_teardown(read_peer_half_close_leaves_writing, set_up_unix, tear_down),
         cmocka_unit_test_setup_teardown(shutdown_own_half_close_leaves_reading, set_up_tcp, tear_down),
