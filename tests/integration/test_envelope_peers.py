@@ -1,4 +1,4 @@
-"""Envelopes against other implementations: npm jose, Debian's jose tool, python cryptography."""
+"""Envelopes against other implementations: npm jose, @hpke and bhttp-js, Debian's jose tool, python cryptography."""
 
 import base64
 import json
@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 from conftest import clean_environment, patience, program_path
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 NODE = pathlib.Path(__file__).resolve().parents[1] / "node"
 LENGTHS = [0, 1, 2, 3, 15, 16, 17, 255, 1500, 65536]
@@ -144,3 +145,52 @@ def test_jwe_of_the_jose_tool_with_zip_is_refused(key, tmp_path):
     header |= general.get("header", {})
     text = ".".join([base64url(json.dumps(header).encode()), "", general["iv"], general["ciphertext"], general["tag"]])
     assert ours([f"jwe-open {key} {text}"]) == ["refused unsupported"]
+
+
+class OhttpKey:
+    """An X25519 key as each side wants it."""
+
+    def __init__(self):
+        key = x25519.X25519PrivateKey.generate()
+        self.private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
+        self.public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+        (self.configuration,) = ours([f"ohttp-keys {self.private} -"])
+
+
+@pytest.mark.parametrize("aead", [1, 2])
+def test_ohttp_of_an_npm_client_opens_and_its_answer_too(texts, aead):
+    key = OhttpKey()
+    asked = [line.split(" ") for line in theirs([f"ask {key.configuration} {aead} {hexadecimal(text)}" for text in texts], "ohttp.mjs")]
+    assert ours([f"ohttp-open {key.private} {sealed}" for sealed, _ in asked]) == [hexadecimal(text) for text in texts]
+    sealed_answers = ours([f"ohttp-answer {key.private} {sealed} {hexadecimal(text)}" for (sealed, _), text in zip(asked, texts)])
+    opened = theirs([f"answered {state} {sealed}" for (_, state), sealed in zip(asked, sealed_answers)], "ohttp.mjs")
+    assert opened == [hexadecimal(text) for text in texts]
+
+
+def test_ohttp_of_ours_opens_with_npm_hpke(texts):
+    key = OhttpKey()
+    sealed = ours([f"ohttp-ask {key.private} {hexadecimal(text)}" for text in texts])
+    opened = theirs([f"serve {key.private} {key.public} {one}" for one in sealed], "ohttp.mjs")
+    assert opened == [hexadecimal(text) for text in texts]
+
+
+def test_ohttp_to_another_key_is_refused():
+    key, other = OhttpKey(), OhttpKey()
+    (asked,) = theirs([f"ask {key.configuration} 1 00"], "ohttp.mjs")
+    assert ours([f"ohttp-open {other.private} {asked.split(' ')[0]}"]) == ["refused auth"]
+
+
+def test_bhttp_goes_both_ways_with_npm_bhttp(texts):
+    bodies = [text for text in texts if text]
+    encoded = theirs([f"encode POST https://example.com/process {body.hex()}" for body in bodies], "ohttp.mjs")
+    again = ours([f"bhttp - {message}" for message in encoded])
+    decoded = theirs([f"decode {message}" for message in again], "ohttp.mjs")
+    assert decoded == [f"POST https://example.com/process {body.hex()}" for body in bodies]
+
+
+def test_bhttp_of_indeterminate_length_is_read_by_npm_bhttp():
+    known = "0140c8000568656c6c6f00"
+    (streamed,) = ours([f"bhttp-stream - {known}"])
+    assert streamed == "0340c8000568656c6c6f0000"
+    assert theirs([f"decode-response {streamed}"], "ohttp.mjs") == [f"200 {b'hello'.hex()}"]
+    assert ours([f"bhttp - {streamed}"]) == [known]

@@ -3,11 +3,17 @@
  * hexadecimal, `-` stands for none:
  *   jwk PRIVATE -> the public P-256 key as JWK            kid PRIVATE -> its thumbprint
  *   jwe-seal PRIVATE PLAINTEXT -> JWE to that key          jwe-open PRIVATE JWE -> plaintext, or refused CODE
- *   jws-sign PRIVATE PAYLOAD -> JWS                        jws-open PRIVATE JWS -> payload, or refused CODE */
+ *   jws-sign PRIVATE PAYLOAD -> JWS                        jws-open PRIVATE JWS -> payload, or refused CODE
+ *   ohttp-keys PRIVATE -> its application/ohttp-keys       ohttp-ask PRIVATE PLAINTEXT -> sealed request to that key
+ *   ohttp-open PRIVATE SEALED -> plaintext, or refused     ohttp-answer PRIVATE SEALED RESPONSE -> sealed response
+ *   bhttp - MESSAGE -> the same in known length            bhttp-stream - MESSAGE -> in indeterminate length
+ * The keys of ohttp- are of X25519, all others of P-256. */
 #include "base/encode.h"
 #include "crypto/init.h"
+#include "envelope/bhttp.h"
 #include "envelope/jwe.h"
 #include "envelope/jws.h"
+#include "envelope/ohttp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +73,64 @@ static tg_result open_jws(tg_slice text, const tg_ec_key *key, tg_buf *out)
     return tg_jws_verify(&jws, key, out);
 }
 
-static void answer(tg_slice question, tg_slice private_key, tg_slice operand)
+static tg_result open_ohttp(tg_slice sealed, const tg_ec_key *key, tg_buf *out, tg_ohttp_reply *reply)
+{
+    tg_ohttp_request request;
+    TG_TRY(tg_ohttp_request_parse(sealed, &request));
+    return tg_ohttp_request_open(&request, key, out, reply);
+}
+
+static void answer_ohttp(tg_slice question, tg_slice private_key, tg_slice operand, tg_slice response)
+{
+    tg_ec_key *key;
+    tg_ohttp_reply reply;
+    tg_buf in, out;
+    tg_result result = tg_ok();
+    tg_buf_init(&in, MAX_BYTES);
+    tg_buf_init(&out, MAX_BYTES);
+    from_hex(private_key, &in);
+    need(tg_is_ok(tg_ec_key_from_private(TG_CURVE_X25519, tg_buf_slice(&in), &key)), "key");
+    from_hex(operand, &in);
+    if (tg_slice_equal(question, TG_LIT("ohttp-keys"))) {
+        result = tg_ohttp_config_append(&out, 7, tg_ec_key_public(key));
+    } else if (tg_slice_equal(question, TG_LIT("ohttp-ask"))) {
+        tg_ohttp_config config = {.key_id = 7, .aead = TG_HPKE_AES_256_GCM};
+        memcpy(config.public_key, tg_ec_key_public(key).ptr, sizeof config.public_key);
+        result = tg_ohttp_request_seal(&config, tg_buf_slice(&in), &out, &reply);
+    } else {
+        result = open_ohttp(tg_buf_slice(&in), key, &out, &reply);
+        if (tg_is_ok(result) && tg_slice_equal(question, TG_LIT("ohttp-answer"))) {
+            tg_buf_clear(&out);
+            from_hex(response, &in);
+            result = tg_ohttp_response_seal(&reply, tg_buf_slice(&in), &out);
+        }
+    }
+    answer_bytes(tg_buf_slice(&out), result);
+    tg_ec_key_free(key);
+    tg_buf_done(&in);
+    tg_buf_done(&out);
+}
+
+static void answer_bhttp(tg_slice operand, tg_bhttp_form form)
+{
+    tg_bhttp message;
+    tg_arena arena;
+    tg_buf in, out;
+    tg_buf_init(&in, MAX_BYTES);
+    tg_buf_init(&out, MAX_BYTES);
+    tg_arena_init(&arena, MAX_BYTES, true);
+    from_hex(operand, &in);
+    tg_result result = tg_bhttp_parse(tg_buf_slice(&in), &arena, &message);
+    if (tg_is_ok(result)) {
+        result = tg_bhttp_append(&message, form, &out);
+    }
+    answer_bytes(tg_buf_slice(&out), result);
+    tg_arena_done(&arena);
+    tg_buf_done(&in);
+    tg_buf_done(&out);
+}
+
+static void answer_jose(tg_slice question, tg_slice private_key, tg_slice operand)
 {
     tg_ec_key *key;
     tg_buf in, out;
@@ -112,7 +175,14 @@ int main(void)
     for (ssize_t len; (len = getline(&line, &cap, stdin)) > 0;) {
         tg_slice rest = tg_slice_trim(tg_slice_of(line, (size_t)len), "\n");
         tg_slice question = tg_slice_split(&rest, ' '), key = tg_slice_split(&rest, ' ');
-        answer(question, key, tg_slice_split(&rest, ' '));
+        tg_slice operand = tg_slice_split(&rest, ' ');
+        if (tg_slice_starts(question, TG_LIT("ohttp-"))) {
+            answer_ohttp(question, key, operand, tg_slice_split(&rest, ' '));
+        } else if (tg_slice_starts(question, TG_LIT("bhttp"))) {
+            answer_bhttp(operand, question.len == 5 ? TG_BHTTP_KNOWN_LENGTH : TG_BHTTP_INDETERMINATE_LENGTH);
+        } else {
+            answer_jose(question, key, operand);
+        }
     }
     free(line);
     return 0;

@@ -1,0 +1,141 @@
+#include "support/case.h"
+
+#include "crypto/init.h"
+#include "envelope/replay.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { START = 1000000, WINDOW = 300, AHEAD = 5, ENTRIES = 16 };
+
+static tg_replay *some_cache(void)
+{
+    const tg_replay_options options = {WINDOW, AHEAD, ENTRIES, START};
+    tg_replay *replay;
+    assert_ok(tg_replay_new(&options, &replay));
+    return replay;
+}
+
+static tg_result admit(tg_replay *replay, unsigned number, uint64_t issued, uint64_t now)
+{
+    uint8_t digest[TG_REPLAY_DIGEST_BYTES] = {1};
+    memcpy(digest + 8, &number, sizeof number); /* the first bytes are all the same: they fall together */
+    return tg_replay_admit(replay, digest, issued, now);
+}
+
+static void tg_replay_admit_twice_is_refused_for_the_whole_window(void **state)
+{
+    tg_replay *replay = some_cache();
+    uint64_t now = START + 1000;
+    (void)state;
+    assert_ok(admit(replay, 1, now + AHEAD, now));
+    for (uint64_t later = now; later <= now + AHEAD + WINDOW; later++) {
+        assert_code(admit(replay, 1, now + AHEAD, later), TG_ERR_EXISTS);
+    }
+    assert_code(admit(replay, 1, now + AHEAD, now + AHEAD + WINDOW + 1), TG_ERR_RANGE);
+    tg_replay_free(replay);
+}
+
+static void tg_replay_admit_at_the_edges_of_time_is_exact(void **state)
+{
+    tg_replay *replay = some_cache();
+    uint64_t now = START + 1000;
+    (void)state;
+    assert_ok(admit(replay, 1, now - WINDOW, now));
+    assert_code(admit(replay, 2, now - WINDOW - 1, now), TG_ERR_RANGE);
+    assert_ok(admit(replay, 3, now + AHEAD, now));
+    assert_code(admit(replay, 4, now + AHEAD + 1, now), TG_ERR_RANGE);
+    tg_replay_free(replay);
+    replay = some_cache(); /* what an earlier process may have taken */
+    assert_code(admit(replay, 5, START + AHEAD - 1, START + AHEAD), TG_ERR_RANGE);
+    assert_ok(admit(replay, 6, START + AHEAD, START + AHEAD));
+    tg_replay_free(replay);
+}
+
+static void tg_replay_admit_full_is_refused_until_the_window_is_over(void **state)
+{
+    tg_replay *replay = some_cache();
+    uint64_t now = START + 1000;
+    (void)state;
+    assert_ok(admit(replay, 0, now, now)); /* turns the tables: the span begins here */
+    for (unsigned i = 1; i < ENTRIES; i++) {
+        assert_ok(admit(replay, i, now, now));
+    }
+    assert_int_equal(tg_replay_len(replay), ENTRIES);
+    assert_code(admit(replay, ENTRIES, now, now), TG_ERR_LIMIT);
+    assert_code(admit(replay, 0, now, now), TG_ERR_EXISTS); /* a replay is called one even then */
+    uint64_t later = now + WINDOW + AHEAD + 1;
+    assert_ok(admit(replay, ENTRIES, later, later));
+    assert_int_equal(tg_replay_len(replay), ENTRIES + 1); /* the old ones are still known */
+    later += WINDOW + AHEAD + 1;
+    assert_ok(admit(replay, 0, later, later));
+    assert_int_equal(tg_replay_len(replay), 2);
+    tg_replay_free(replay);
+}
+
+static void tg_replay_admit_clock_set_back_makes_nothing_new(void **state)
+{
+    tg_replay *replay = some_cache();
+    uint64_t now = START + 1000;
+    (void)state;
+    assert_ok(admit(replay, 1, now, now));
+    assert_ok(admit(replay, 2, now + 10000, now + 10000)); /* the host turns the clock forward, twice */
+    assert_ok(admit(replay, 3, now + 20000, now + 20000));
+    assert_code(admit(replay, 1, now, now), TG_ERR_RANGE); /* and back */
+    tg_replay_free(replay);
+}
+
+static void *admit_all(void *owner)
+{
+    size_t num_admitted = 0;
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        num_admitted += tg_is_ok(admit(owner, i, START + 100, START + 100));
+    }
+    return (void *)(uintptr_t)num_admitted;
+}
+
+static void tg_replay_admit_from_many_threads_takes_each_once(void **state)
+{
+    tg_replay *replay = some_cache();
+    pthread_t threads[4];
+    size_t num_admitted = 0;
+    (void)state;
+    for (size_t i = 0; i < TG_COUNT(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, admit_all, replay), 0);
+    }
+    for (size_t i = 0; i < TG_COUNT(threads); i++) {
+        void *num;
+        assert_int_equal(pthread_join(threads[i], &num), 0);
+        num_admitted += (size_t)(uintptr_t)num;
+    }
+    assert_int_equal(num_admitted, ENTRIES);
+    tg_replay_free(replay);
+}
+
+static void tg_replay_new_outside_its_bounds_is_refused(void **state)
+{
+    const tg_replay_options bad[] = {{WINDOW, AHEAD, TG_MIN_REPLAY_ENTRIES - 1, 0},
+                                     {WINDOW, AHEAD, TG_MAX_REPLAY_ENTRIES + 1, 0},
+                                     {0, AHEAD, ENTRIES, 0},
+                                     {UINT64_MAX, AHEAD, ENTRIES, 0},
+                                     {WINDOW, UINT64_MAX, ENTRIES, 0}};
+    (void)state;
+    for (size_t i = 0; i < TG_COUNT(bad); i++) {
+        tg_replay *replay = NULL;
+        assert_code(tg_replay_new(&bad[i], &replay), TG_ERR_RANGE);
+    }
+    tg_replay_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tg_replay_admit_twice_is_refused_for_the_whole_window),
+        cmocka_unit_test(tg_replay_admit_at_the_edges_of_time_is_exact),
+        cmocka_unit_test(tg_replay_admit_full_is_refused_until_the_window_is_over),
+        cmocka_unit_test(tg_replay_admit_clock_set_back_makes_nothing_new),
+        cmocka_unit_test(tg_replay_admit_from_many_threads_takes_each_once),
+        cmocka_unit_test(tg_replay_new_outside_its_bounds_is_refused),
+    };
+    return tg_is_ok(tg_crypto_init(1)) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
