@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -45,4 +46,31 @@ static void *reallocate(void *block, size_t len, const char *file, int line)
 bool tg_openssl_heap_wipe(void)
 {
     return CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
+}
+
+tg_result tg_openssl_heap_lock(size_t num_connections)
+{
+    /* What identities, their replacements, numbers in the middle of a signature and 256 threads' generators of random
+     * numbers (1 KiB each) take; the least block there is. */
+    enum { OWN_BYTES = 393216, CONNECTION_BYTES = 64, MIN_BLOCK_BYTES = 32, MAX_CONNECTIONS = 1 << 24 };
+    if (CRYPTO_secure_malloc_initialized() == 1) {
+        return tg_ok();
+    }
+    if (num_connections > MAX_CONNECTIONS) {
+        return tg_fail(TG_ERR_RANGE);
+    }
+    size_t need = OWN_BYTES + num_connections * CONNECTION_BYTES;
+    size_t len = MIN_BLOCK_BYTES;
+    while (len < need) { /* OpenSSL wants a power of two */
+        len *= 2;
+    }
+    errno = 0;
+    switch (CRYPTO_secure_malloc_init(len, MIN_BLOCK_BYTES)) {
+    case 1:
+        return tg_ok();
+    case 2:
+        return tg_fail_os(errno != 0 ? errno : ENOMEM);
+    default:
+        return tg_fail(TG_ERR_MEMORY);
+    }
 }

@@ -1,6 +1,7 @@
 #include "enclave/enclave.h"
 
 #include "crypto/init.h"
+#include "crypto/openssl_heap.h"
 #include "enclave/admin.h"
 #include "enclave/data_key.h"
 #include "enclave/identity.h"
@@ -251,12 +252,25 @@ static void log_listening(const enclave *self)
     }
 }
 
+/* Memory for private TLS keys; that it cannot be locked is no reason not to serve: data keys are elsewhere. */
+static tg_result lock_tls_keys(const tg_enclave_settings *settings)
+{
+    tg_result locked = tg_openssl_heap_lock((size_t)settings->max_connections);
+    if (locked.code == TG_ERR_SYSTEM) {
+        tg_log(TG_LOG_WARN, "tls", "keys_not_locked", TG_F_ERR(locked),
+               TG_F_STR("remedy", "raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=), or lower MAX_CONNECTIONS"));
+        return tg_ok();
+    }
+    return locked;
+}
+
 /* Everything up to serving. What is wrong in the configuration is in faults; the rest is the machine's. */
 static tg_result start(enclave *self, tg_faults *faults)
 {
     const tg_enclave_settings *settings = self->settings;
     TG_TRY(tg_heap_return_long_blocks());
     TG_TRY(tg_crypto_init((size_t)settings->num_workers + NUM_OWN_THREADS));
+    TG_TRY(lock_tls_keys(settings));
     TG_TRY(tg_loop_new(&self->loop));
     TG_TRY(tg_publisher_new(&self->publisher));
     TG_TRY(tg_tls_tickets_new(TG_TICKET_PERIOD_MS, &self->tickets));

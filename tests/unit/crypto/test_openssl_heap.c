@@ -4,11 +4,18 @@
 #include "support/case.h"
 
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static int late_status = -1;
+static int unlocked_code = -1;
 
 /* In a process of its own, since it can be done once. */
 static int try_too_late(void)
@@ -24,9 +31,22 @@ static int try_too_late(void)
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static int try_without_the_right(void)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        bool is_set = setrlimit(RLIMIT_MEMLOCK, &none) == 0 && (geteuid() != 0 || setresuid(65534, 65534, 65534) == 0);
+        _exit(is_set ? (int)tg_openssl_heap_lock(1).code : 100);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static int set_up_all(void **state)
 {
     (void)state;
+    unlocked_code = try_without_the_right();
     late_status = try_too_late();
     return tg_openssl_heap_wipe() ? 0 : -1; /* before OpenSSL allocates anything */
 }
@@ -118,12 +138,67 @@ static void wipe_once_openssl_has_allocated_changes_nothing(void **state)
     assert_int_equal(late_status, 0);
 }
 
+/* The flags that the kernel shows for the memory at an address, as /proc/PID/smaps writes them: " rd wr mr mw me ". */
+static bool has_flag(const void *address, const char *flag)
+{
+    char line[512];
+    bool is_there = false, is_found = false;
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2) { /* the kernel's own text */
+            is_there = (unsigned long)address >= begin && (unsigned long)address < end;
+        } else if (is_there && strncmp(line, "VmFlags:", 8) == 0) {
+            is_found = strstr(line, flag) != NULL;
+        }
+    }
+    fclose(maps);
+    return is_found;
+}
+
+static void lock_private_numbers_have_memory_of_their_own(void **state)
+{
+    (void)state;
+    assert_code(tg_openssl_heap_lock((1 << 24) + 1), TG_ERR_RANGE);
+    assert_ok(tg_openssl_heap_lock(1000));
+    assert_ok(tg_openssl_heap_lock(1000000));
+    void *block = OPENSSL_secure_malloc(100);
+    assert_non_null(block);
+    assert_int_equal(CRYPTO_secure_allocated(block), 1);
+    assert_true(has_flag(block, " lo"));
+    assert_true(has_flag(block, " dd"));
+    OPENSSL_secure_free(block);
+    uint8_t byte;
+    assert_int_equal(RAND_bytes(&byte, 1), 1); /* this thread's generator of random numbers is there too */
+    assert_int_equal(RAND_priv_bytes(&byte, 1), 1);
+    size_t before = CRYPTO_secure_used();
+    EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), EVP_RSA_gen(2048)};
+    for (size_t i = 0; i < TG_COUNT(keys); i++) {
+        assert_non_null(keys[i]);
+    }
+    assert_true(CRYPTO_secure_used() >= before + 32 + 32 + 5 * 128);
+    for (size_t i = 0; i < TG_COUNT(keys); i++) {
+        EVP_PKEY_free(keys[i]);
+    }
+    assert_int_equal(CRYPTO_secure_used(), before);
+}
+
+/* In a process of its own, which may lock no memory. */
+static void lock_without_the_right_to_lock_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(unlocked_code, TG_ERR_SYSTEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_block_is_wiped),
         cmocka_unit_test(realloc_wipes_what_it_moves_from),
         cmocka_unit_test(realloc_keeps_what_it_should),
+        cmocka_unit_test(lock_private_numbers_have_memory_of_their_own),
+        cmocka_unit_test(lock_without_the_right_to_lock_is_told),
         cmocka_unit_test(wipe_once_openssl_has_allocated_changes_nothing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
