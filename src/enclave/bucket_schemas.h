@@ -22,6 +22,7 @@ TG_MUST_USE tg_result tg_bucket_schemas_new(tg_loop *loop, tg_object_store *stor
                                             tg_bucket_schemas **out_schemas);
 void tg_bucket_schemas_free(tg_bucket_schemas *schemas);
 
+/* tg_bucket_schemas_source is its face for schema_refresh; it lives as long. */
 tg_schema_source *tg_bucket_schemas_source(tg_bucket_schemas *schemas);
 
 #endif
