@@ -21,6 +21,7 @@ set(TG_ROOM_LIBS_aws PkgConfig::JANSSON PkgConfig::CRYPTO)
 set(TG_ROOM_LIBS_envelope PkgConfig::JANSSON)
 set(TG_ROOM_LIBS_enclave PkgConfig::JANSSON)
 set(TG_ROOM_LIBS_proxy PkgConfig::JANSSON PkgConfig::YAML)
+set(TG_ROOM_LIBS_tool PkgConfig::JANSSON)
 
 set(TG_PROGRAM_ROOMS_teegate-enclave enclave)
 set(TG_PROGRAM_ROOMS_teegate-proxy proxy)

@@ -405,7 +405,74 @@ static int stop(void **state)
     (void)state;
     unlink(path_of("a.yaml"));
     unlink(path_of("dek"));
+    unlink(path_of("policy.json"));
+    unlink(path_of("refusal.txt"));
     return rmdir(folder);
+}
+
+/* A policy whose Decrypt asks for PCR0 of tests/vectors/nitro/doc-11.cbor, in upper case. */
+static const char key_policy_text[] =
+    "{\"Statement\":[{\"Sid\":\"e\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::1:role/e\"},"
+    "\"Action\":\"kms:Decrypt\",\"Condition\":{\"StringEquals\":{\"kms:RecipientAttestation:PCR0\":\"CBE1AFB6ED0FF89F"
+    "10295AF0B802247EC5670DA8F886E71A4226373B032C322F4E42C9C98288E7211682B258684505A2\"}}}]}";
+static const char refusal_text[] = "AccessDeniedException: User: arn:aws:iam::1:role/e is not authorized to perform: "
+                                   "kms:Decrypt on resource: arn:k because";
+
+static void kms_explain_names_the_condition_that_fails(void **state)
+{
+    (void)state;
+    const char *policy = path_of("policy.json"), *document = TG_TEST_VECTORS "/nitro/doc-11.cbor";
+    write_file("policy.json", key_policy_text);
+    write_file("refusal.txt", refusal_text);
+    assert_int_equal(run("", "kms", "explain", "-p", policy, "-d", document, "-r", path_of("refusal.txt"), NULL), 1);
+    assert_says(out_text, "AccessDeniedException: KMS looked at");
+    assert_says(out_text, "minutes old");
+    assert_says(out_text, "FAILS  kms:RecipientAttestation:PCR0: StringEquals: the call has cbe1afb6");
+    assert_says(out_text, "the same but for the letters' case");
+    assert_says(out_text, "statement 1 e (Allow): it does not apply");
+    assert_says(out_text, "verdict: not_allowed");
+    assert_says(out_text, "case_matters: statement 1 e: ");
+    assert_says(out_text, "encrypt_not_denied: kms:Encrypt is denied to nobody");
+    assert_int_equal(run(key_policy_text, "kms", "explain", "-p", "-", "-d", document, "-r", path_of("refusal.txt"),
+                         "--context", "a=b", "--json", NULL),
+                     1);
+    assert_says(out_text, "\"refusal\":{\"code\":\"AccessDeniedException\"");
+    assert_says(out_text, "\"verdict\":\"not_allowed\"");
+    assert_says(out_text, "\"rule\":\"create_grant_not_denied\"");
+}
+
+static void kms_explain_allowed_and_guarded_is_clean(void **state)
+{
+    (void)state;
+    write_file("policy.json", "{\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":[\"kms:Encrypt\","
+                              "\"kms:ReEncrypt*\",\"kms:CreateGrant\"]},{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
+                              "\"arn:aws:iam::1:role/o\"},\"Action\":\"kms:DescribeKey\"}]}");
+    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), NULL), 0);
+    assert_string_equal(out_text, "the policy has the guards it needs\n");
+    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), "--action", "kms:DescribeKey",
+                         "--principal", "arn:aws:iam::1:role/o", NULL),
+                     0);
+    assert_says(out_text, "verdict: allowed");
+    assert_int_equal(run(refusal_text, "kms", "explain", "-r", "-", NULL), 1);
+    assert_says(out_text, "--policy FILE");
+}
+
+static void kms_explain_what_cannot_be_read_is_said(void **state)
+{
+    (void)state;
+    write_file("policy.json", "{}");
+    assert_int_equal(run("", "kms", "explain", NULL), 2);
+    assert_says(err_text, "--policy FILE or --refusal FILE is missing");
+    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), NULL), 2);
+    assert_says(err_text, "policy.json: no key policy");
+    assert_int_equal(run("", "kms", "explain", "-p", path_of("absent"), NULL), 2);
+    assert_int_equal(run("fine", "kms", "explain", "-r", "-", NULL), 2);
+    assert_says(err_text, "no error code");
+    write_file("policy.json", key_policy_text);
+    assert_int_equal(run("AAAA", "kms", "explain", "-p", path_of("policy.json"), "-d", "-", NULL), 2);
+    assert_says(err_text, "document: ");
+    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), "--context", "a", NULL), 2);
+    assert_says(err_text, "NAME=VALUE");
 }
 
 int main(void)
@@ -422,6 +489,9 @@ int main(void)
         cmocka_unit_test(main_help_version_and_mistakes),
         cmocka_unit_test(main_output_that_cannot_be_written_is_status_2),
         cmocka_unit_test(console_init_without_terminal_shows_no_colour),
+        cmocka_unit_test(kms_explain_names_the_condition_that_fails),
+        cmocka_unit_test(kms_explain_allowed_and_guarded_is_clean),
+        cmocka_unit_test(kms_explain_what_cannot_be_read_is_said),
         cmocka_unit_test(progress_is_shown_after_a_while_and_taken_away),
 #ifdef TG_DEVELOPMENT
         cmocka_unit_test(dev_runs_the_enclave_of_path_and_hands_signals_on),
