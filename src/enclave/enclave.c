@@ -5,6 +5,7 @@
 #include "enclave/admin.h"
 #include "enclave/data_key.h"
 #include "enclave/identity.h"
+#include "enclave/manager.h"
 #include "enclave/measures.h"
 #include "enclave/schema_refresh.h"
 #include "enclave/worker.h"
@@ -21,6 +22,7 @@ enum { NUM_OWN_THREADS = 1, END_S = 10 };
 
 typedef struct enclave {
     const tg_enclave_settings *settings;
+    tg_manager manager;
     tg_loop *loop; /* of the main thread: signals, the admin site */
     tg_publisher *publisher;
     tg_tls_tickets *tickets;
@@ -68,6 +70,7 @@ static void tell_readiness(tg_task *task)
         return;
     }
     tg_measures_set_ready(is_ready);
+    tg_manager_readiness(&self->manager, is_ready);
     tg_snapshot *snapshot = tg_publisher_current(self->publisher);
     tg_log(is_ready ? TG_LOG_INFO : TG_LOG_WARN, "enclave", is_ready ? "ready" : "degraded",
            TG_F_UINT("schemas", tg_snapshot_num_schemas(snapshot)),
@@ -112,6 +115,7 @@ static void on_term(int signal_number, void *owner)
     }
     tg_log(TG_LOG_INFO, "enclave", "draining", TG_F_INT("signal", signal_number),
            TG_F_UINT("timeout_s", self->settings->drain_timeout_s));
+    tg_manager_stopping(&self->manager);
     tg_deadline_arm_in(self->loop, &self->drain_deadline, self->settings->drain_timeout_s * 1000 + 1);
     for (size_t i = 0; i < self->num_workers; i++) {
         tg_worker_drain(self->workers[i]);
@@ -145,9 +149,11 @@ static void on_hup(int signal_number, void *owner)
 {
     enclave *self = owner;
     (void)signal_number;
+    tg_manager_reloading(&self->manager);
     reload_identity(self);
     tg_schema_refresh_now(self->refresh);
     tg_log(TG_LOG_INFO, "enclave", "reload");
+    tg_manager_reloaded(&self->manager, atomic_load(&self->is_ready));
 }
 
 static tg_result watch_signals(enclave *self)
@@ -303,6 +309,7 @@ static tg_result start(enclave *self, tg_faults *faults)
 
 static void end(enclave *self)
 {
+    tg_manager_close(&self->manager);
     alarm(END_S); /* a thread that never comes back must not keep the process: SIGALRM then ends it */
     tg_schema_refresh_stop(self->refresh);
     tg_measures_stop();
@@ -323,7 +330,7 @@ static void end(enclave *self)
     alarm(0);
 }
 
-int tg_enclave_run(const tg_enclave_settings *settings)
+int tg_enclave_run(const tg_enclave_settings *settings, const char *const *environment)
 {
     enclave self = {.settings = settings};
     tg_faults faults;
@@ -333,8 +340,12 @@ int tg_enclave_run(const tg_enclave_settings *settings)
     self.drain_deadline.run = on_drain_deadline;
     tg_http_budget_init(&self.budget, (size_t)settings->max_inflight_bytes);
     tg_faults_init(&faults);
-    tg_result started = start(&self, &faults);
+    tg_result started = tg_manager_open(&self.manager, environment, &faults);
     if (tg_is_ok(started)) {
+        started = start(&self, &faults);
+    }
+    if (tg_is_ok(started)) {
+        tg_manager_serving(&self.manager, self.loop, self.workers, self.num_workers);
         tg_loop_run(self.loop);
         tg_log(TG_LOG_INFO, "enclave", "ended", TG_F_UINT("undrained_workers", atomic_load(&self.num_undrained)));
     } else {

@@ -13,9 +13,10 @@ enum { TG_EXIT_IN_ORDER = 0, TG_EXIT_CONFIGURATION = 1, TG_EXIT_USAGE = 2, TG_EX
 TG_MUST_USE tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *faults);
 
 /* tg_enclave_run serves until SIGTERM or SIGINT; SIGHUP reads schemas and certificates again.
- * keep    settings outlive it; thread: main
+ * in      environment: as environ, for what a service manager has to say (enclave/manager.h)
+ * keep    settings and environment outlive it; thread: main
  * return  the exit status; what failed is in the log
  */
-int tg_enclave_run(const tg_enclave_settings *settings);
+int tg_enclave_run(const tg_enclave_settings *settings, const char *const *environment);
 
 #endif

@@ -23,6 +23,8 @@ struct tg_schema_refresh {
     /* The thread's own: what the last reading said, so that the same faults are logged once and not at each interval.
      */
     uint8_t last_faults[TG_SCHEMA_DIGEST_BYTES];
+    bool had_faults;  /* the set in force */
+    bool is_in_force; /* what was read last, as far as it may be */
 };
 
 tg_result tg_schema_refresh_sha256(tg_slice bytes, uint8_t out_digest[TG_SCHEMA_DIGEST_BYTES])
@@ -69,28 +71,75 @@ static void log_loaded(const tg_schema_set *set, uint64_t took_ms)
     tg_buf_done(&digest);
 }
 
+static const char *name_of(const tg_schema_refresh *refresh)
+{
+    return refresh->options.source != NULL ? refresh->options.source->name : refresh->options.directory;
+}
+
+/* out: *out_set, or NULL where the source says that nothing has changed. */
+static tg_result load(tg_schema_refresh *refresh, const tg_schema_options *options, tg_faults *faults,
+                      tg_schema_set **out_set)
+{
+    tg_schema_source *source = refresh->options.source;
+    if (source == NULL) {
+        return tg_schema_set_load(refresh->options.directory, options, faults, out_set);
+    }
+    tg_schema_reading reading;
+    TG_TRY(source->read(source, faults, &reading));
+    tg_result result = tg_ok();
+    if (!reading.is_same || !refresh->is_in_force) {
+        refresh->is_in_force = false;
+        result = tg_schema_set_build(reading.files, reading.num_files, options, faults, out_set);
+    }
+    source->end_reading(source);
+    return result;
+}
+
+static void log_not_read(const tg_schema_refresh *refresh, tg_result result, bool has_old)
+{
+    tg_log(TG_LOG_ERROR, "schema", "schemas_not_read",
+           TG_F_STR(refresh->options.source != NULL ? "source" : "directory", name_of(refresh)), TG_F_ERR(result),
+           TG_F_BOOL("old_schemas_serve", has_old));
+}
+
+/* Takes the set, NULL for the one in force, and says what became of the reading. */
+static const char *put_in_force(tg_schema_refresh *refresh, tg_schema_set *set, tg_schema_set *previous,
+                                const tg_faults *faults, uint64_t begun_ms)
+{
+    if (set != NULL) {
+        refresh->had_faults = faults->num_faults > 0;
+        if (!is_same(previous, set)) {
+            log_loaded(set, tg_clock_monotonic_ms() - begun_ms);
+        }
+    } else {
+        set = tg_schema_set_ref(previous);
+    }
+    refresh->is_in_force = tg_is_ok(tg_publisher_set_schemas(refresh->publisher, set, tg_clock_unix_ms()));
+    return !refresh->is_in_force ? "failed" : refresh->had_faults ? "faults" : "ok";
+}
+
 static void read_once(tg_schema_refresh *refresh)
 {
     uint64_t begun_ms = tg_clock_monotonic_ms();
     tg_snapshot *snapshot = tg_publisher_current(refresh->publisher);
-    const tg_schema_set *previous = tg_snapshot_schemas(snapshot);
+    tg_schema_set *previous = tg_snapshot_schemas(snapshot);
     const tg_schema_options options = {
         .previous = previous, .allow_removal = refresh->options.allow_removal, .sha256 = tg_schema_refresh_sha256};
     tg_faults faults;
     tg_schema_set *set = NULL;
     tg_faults_init(&faults);
-    tg_result loaded = tg_schema_set_load(refresh->options.directory, &options, &faults, &set);
-    log_faults(refresh, &faults);
-    if (!tg_is_ok(loaded)) {
-        tg_log(TG_LOG_ERROR, "schema", "schemas_not_read", TG_F_STR("directory", refresh->options.directory),
-               TG_F_ERR(loaded), TG_F_BOOL("old_schemas_serve", previous != NULL));
-    } else {
-        if (!is_same(previous, set)) {
-            log_loaded(set, tg_clock_monotonic_ms() - begun_ms);
-        }
-        loaded = tg_publisher_set_schemas(refresh->publisher, set, tg_clock_unix_ms());
+    tg_result loaded = load(refresh, &options, &faults, &set);
+    bool is_cancelled = loaded.code == TG_ERR_CANCELLED;
+    bool is_unchanged = tg_is_ok(loaded) && set == NULL;
+    if (!is_unchanged && !is_cancelled) { /* otherwise what was at fault was said before */
+        log_faults(refresh, &faults);
     }
-    tg_measures_schema_refresh(!tg_is_ok(loaded) ? "failed" : faults.num_faults > 0 ? "faults" : "ok");
+    if (tg_is_ok(loaded)) {
+        tg_measures_schema_refresh(put_in_force(refresh, set, previous, &faults, begun_ms));
+    } else if (!is_cancelled) {
+        log_not_read(refresh, loaded, previous != NULL);
+        tg_measures_schema_refresh("failed");
+    }
     tg_faults_done(&faults);
     tg_snapshot_unref(snapshot);
 }
@@ -176,6 +225,9 @@ void tg_schema_refresh_stop(tg_schema_refresh *refresh)
 {
     if (refresh != NULL) {
         set_flag(refresh, &refresh->is_ending);
+        if (refresh->options.source != NULL) {
+            refresh->options.source->interrupt(refresh->options.source);
+        }
         pthread_join(refresh->thread, NULL);
         pthread_cond_destroy(&refresh->wake);
         pthread_mutex_destroy(&refresh->lock);

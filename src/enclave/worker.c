@@ -24,6 +24,8 @@ struct tg_worker {
     bool is_paused;
     _Atomic bool is_ready; /* site.serving's, for other threads */
     tg_task drain;
+    tg_task pulse;
+    _Atomic bool has_come_round; /* since tg_worker_is_alive was last called */
 };
 
 /* A connection's client was looked at when it came, under the authorities of then. */
@@ -157,6 +159,19 @@ static void run_drain(tg_task *task)
     }
 }
 
+static void run_pulse(tg_task *task)
+{
+    tg_worker *worker = TG_OBJECT_OF(task, tg_worker, pulse);
+    atomic_store(&worker->has_come_round, true);
+}
+
+bool tg_worker_is_alive(tg_worker *worker)
+{
+    bool is_alive = atomic_exchange(&worker->has_come_round, false);
+    tg_loop_post(worker->loop, &worker->pulse);
+    return is_alive;
+}
+
 void tg_worker_drain(tg_worker *worker)
 {
     tg_loop_post(worker->loop, &worker->drain);
@@ -215,6 +230,8 @@ tg_result tg_worker_new(const tg_worker_shared *shared, unsigned index, tg_worke
     worker->shared = shared;
     worker->index = index;
     worker->drain.run = run_drain;
+    worker->pulse.run = run_pulse;
+    atomic_init(&worker->has_come_round, true);
     worker->site.settings = shared->settings;
     worker->site.is_draining = shared->is_draining;
     worker->site.budget = shared->budget;

@@ -34,6 +34,10 @@ TG_MUST_USE tg_result tg_worker_start(tg_worker *worker);
 /* tg_worker_is_ready says whether the snapshot that the worker answers from is ready. Any thread. */
 bool tg_worker_is_ready(const tg_worker *worker);
 
+/* tg_worker_is_alive says whether the started worker's thread has come round since the last call, and asks it again;
+ * true the first time. Any thread, but one. */
+bool tg_worker_is_alive(tg_worker *worker);
+
 /* tg_worker_drain takes what the kernel has queued, accepts nothing more, answers what was begun, and then reports by
  * `drained`. Any thread, once. tg_worker_free ends whatever is left at once, joins the thread and frees. */
 void tg_worker_drain(tg_worker *worker);

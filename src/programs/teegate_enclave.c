@@ -81,7 +81,7 @@ static int act(tg_enclave_action action, const tg_enclave_settings *settings, tg
         return print_faults(faults);
     }
     tg_log_set_level(settings->log_level);
-    return tg_enclave_run(settings);
+    return tg_enclave_run(settings, (const char *const *)environ);
 }
 
 int main(int argc, char **argv)

@@ -3,12 +3,14 @@
 import json
 import re
 import signal
+import socket
 import ssl
 import time
 
 import pytest
 
 from certificates import Authority
+from conftest import patience
 from enclave_cases import (
     RECORD,
     assert_refused,
@@ -273,3 +275,28 @@ def test_draining_told_on_admin_and_on_open_connections(tmp_path):
             connection.read_end()
         assert enclave.program.wait() == 0
         assert enclave.program.events("ended")[0]["undrained_workers"] == 0
+
+
+def test_service_manager_is_told_of_the_service_life(tmp_path):
+    """sd_notify: ready, then serving; a reload; signs of life; the end."""
+    write_case(tmp_path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(patience(20))
+
+        def told(beginning):
+            while True:
+                message = manager.recv(1024).decode("ascii")
+                if message.startswith(beginning):
+                    return message
+
+        with serving(tmp_path, NOTIFY_SOCKET=tmp_path / "notify", WATCHDOG_USEC=200000) as enclave:
+            told("READY=1")
+            told("WATCHDOG=1")
+            assert told("STATUS") == "STATUS=serving\n"
+            told("WATCHDOG=1")
+            enclave.program.send(signal.SIGHUP)
+            told("RELOADING=1")
+            assert told("READY=1") == "READY=1\nSTATUS=serving\n"
+            enclave.program.send(signal.SIGTERM)
+            told("STOPPING=1")

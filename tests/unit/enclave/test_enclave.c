@@ -73,7 +73,7 @@ static int status;
 
 static void *run_service(void *argument)
 {
-    status = tg_enclave_run(&settings);
+    status = tg_enclave_run(&settings, environment);
     return argument;
 }
 

@@ -27,7 +27,8 @@ static int tear_down(void **state)
 
 static void start(const char *directory, uint64_t interval_s, bool allow_removal)
 {
-    const tg_schema_refresh_options options = {directory, interval_s, allow_removal};
+    const tg_schema_refresh_options options = {
+        .directory = directory, .interval_s = interval_s, .allow_removal = allow_removal};
     assert_ok(tg_schema_refresh_start(&options, publisher, &refresh));
 }
 
