@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "base/text.h"
+#include "http/budget.h"
 #include "io/address.h"
 #include "settings/settings_file.h"
 
@@ -256,9 +257,10 @@ static void check_together(const tg_enclave_settings *settings, tg_faults *fault
         tg_detail_set_reason(fault, "is required and not set");
         tg_detail_set_remedy(fault, "set it to a folder of OpenAPI files");
     }
-    if (settings->max_body_bytes > settings->max_inflight_bytes) {
+    if (settings->max_body_bytes > tg_http_budget_max((size_t)settings->max_inflight_bytes)) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "MAX_BODY_BYTES", faults);
-        tg_detail_set_reason(fault, "is more than MAX_INFLIGHT_BYTES: such a body could never be taken");
+        tg_detail_set_reason(fault,
+                             "is more than seven eighths of MAX_INFLIGHT_BYTES: such a body could never be taken");
         tg_detail_set_remedy(fault, "lower it, or raise MAX_INFLIGHT_BYTES");
     }
 }

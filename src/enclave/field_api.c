@@ -171,16 +171,17 @@ static void answer(field_work *work, tg_buf *body)
     tg_http_request *request = work->request;
     tg_rewrite_counts counts = tg_rewrite_get_counts(work->rewrite);
     tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), counts.num_fields, counts.num_old_key);
-    settle_budget(work, body->cap);
+    settle_budget(work, body->cap + request->arena->used);
     end_work(work);
     tg_http_respond(request, 200, headers, TG_COUNT(headers), body);
 }
 
-/* The output is a body in flight like the one that came: its bound is counted before it is written. */
+/* The output is a body in flight like the one that came: its bound is counted before it is written, and with it the
+ * list of values that the plan has made. */
 static bool take_budget(field_work *work)
 {
-    size_t len = tg_rewrite_output_max(work->rewrite);
-    if (!tg_http_budget_take(work->site->budget, len)) {
+    size_t len = tg_rewrite_output_max(work->rewrite) + work->request->arena->used;
+    if (!tg_http_budget_take(work->site->budget, len, 0)) {
         return false;
     }
     work->budgeted = len;

@@ -132,7 +132,7 @@ void tg_http_exchange_store_done(tg_http_exchange_store *store)
 
 tg_result tg_http_exchange_budget_take(tg_http_exchange *exchange, size_t len)
 {
-    if (!tg_http_budget_take(exchange->budget, len)) {
+    if (!tg_http_budget_take(exchange->budget, len, exchange->budgeted)) {
         return tg_fail(TG_ERR_LIMIT);
     }
     exchange->budgeted += len;

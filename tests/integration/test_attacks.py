@@ -98,7 +98,7 @@ def test_connections_aborted_anywhere_give_everything_back(tmp_path):
             for how in ABORTS:
                 abort(enclave, how, chance)
 
-    with serving(tmp_path, WORKERS=2, MAX_INFLIGHT_BYTES="20MiB") as enclave:
+    with serving(tmp_path, WORKERS=2, MAX_INFLIGHT_BYTES="22MiB") as enclave:
         assert enclave.encrypt(document).status == 200
         num_descriptors = enclave.program.num_descriptors()
         threads = [threading.Thread(target=abort_many, args=(enclave, seed)) for seed in range(4)]
@@ -112,3 +112,24 @@ def test_connections_aborted_anywhere_give_everything_back(tmp_path):
         assert enclave.program.num_descriptors() <= num_descriptors
         answer = enclave.encrypt(document)  # which needs nearly all of the budget
         assert answer.status == 200 and len(answer.body) > len(document)
+
+
+def test_long_bodies_that_do_not_end_leave_room_for_short_requests(tmp_path):
+    """A few clients can hold all that long bodies may take, at the least speed that is allowed; not what short ones
+    need."""
+    write_case(tmp_path)
+
+    def compose_padded(length):
+        return compose_fields("encrypt", pad(b'{"ssn":"hello"}', length))
+
+    with serving(tmp_path, MAX_INFLIGHT_BYTES="8MiB", MAX_BODY_BYTES="7MiB") as enclave:
+        with enclave.connect() as first, enclave.connect() as second:
+            for connection, length in ((first, 7200000), (second, 1180000)):  # together all but 9 KB
+                try:
+                    connection.send(compose_padded(length)[:-1])
+                except (ssl.SSLError, ConnectionError):
+                    pass  # refused already
+            while enclave.ask(compose_padded(100000)).status == 200:
+                pass  # until what was sent has arrived
+            for _ in range(20):
+                assert enclave.ask(compose_padded(20000)).status == 200

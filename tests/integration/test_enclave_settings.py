@@ -320,7 +320,7 @@ def test_max_connections_kept(tmp_path):
 def test_budget_of_bodies_in_flight_503(tmp_path):
     """One body holds most of MAX_INFLIGHT_BYTES; another that does not fit is told to come again."""
     write_case(tmp_path)
-    with serving(tmp_path, MAX_INFLIGHT_BYTES="6MiB", MAX_BODY_BYTES="3MiB") as enclave:
+    with serving(tmp_path, MAX_INFLIGHT_BYTES="7MiB", MAX_BODY_BYTES="3MiB") as enclave:
         body = b'{"ssn":"hello","pad":"' + b"x" * 2900000 + b'"}'
         request = compose_fields("encrypt", body)
         for pause in (0.3, 1, 3):  # until the first one's bytes have arrived

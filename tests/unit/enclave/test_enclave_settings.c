@@ -143,7 +143,7 @@ static void load_file_is_overridden_by_environment(void **state)
     assert_string_equal(it.settings.schema_dir, "/schemas");
     assert_int_equal(it.faults.num_faults, 2);
     assert_true(says(&it, ":5: LISTEN_ADRESS: there is no such setting; did you mean LISTEN_ADDRESS?"));
-    assert_true(says(&it, ":3: MAX_BODY_BYTES: is more than MAX_INFLIGHT_BYTES"));
+    assert_true(says(&it, ":3: MAX_BODY_BYTES: is more than seven eighths of MAX_INFLIGHT_BYTES"));
     done(&it);
     unlink(path);
     load(&it, path, true, (const char *const[]){NULL});

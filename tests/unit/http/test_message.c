@@ -146,21 +146,41 @@ static void budget_take_at_the_end_is_taken_and_one_over_refused(void **state)
     (void)state;
     tg_http_budget budget;
     tg_http_budget_init(&budget, 10);
-    assert_true(tg_http_budget_take(&budget, 4));
-    assert_true(tg_http_budget_take(&budget, 6));
-    assert_false(tg_http_budget_take(&budget, 1));
+    assert_true(tg_http_budget_take(&budget, 4, 0));
+    assert_true(tg_http_budget_take(&budget, 6, 0));
+    assert_false(tg_http_budget_take(&budget, 1, 0));
     tg_http_budget_give(&budget, 1);
-    assert_true(tg_http_budget_take(&budget, 1));
-    assert_false(tg_http_budget_take(&budget, SIZE_MAX));
-    assert_true(tg_http_budget_take(NULL, SIZE_MAX));
+    assert_true(tg_http_budget_take(&budget, 1, 0));
+    assert_false(tg_http_budget_take(&budget, SIZE_MAX, 0));
+    assert_true(tg_http_budget_take(NULL, SIZE_MAX, 0));
     tg_http_budget_give(NULL, 1);
+}
+
+static void budget_take_long_leaves_an_eighth_to_short_ones(void **state)
+{
+    (void)state;
+    enum { MAX = 8 * TG_HTTP_SHORT_BYTES };
+    tg_http_budget budget;
+    tg_http_budget_init(&budget, MAX);
+    assert_int_equal(tg_http_budget_max(MAX), 7 * TG_HTTP_SHORT_BYTES);
+    assert_int_equal(tg_http_budget_max(TG_HTTP_SHORT_BYTES), TG_HTTP_SHORT_BYTES);
+    assert_int_equal(tg_http_budget_max(10), 10);
+    assert_false(tg_http_budget_take(&budget, 7 * TG_HTTP_SHORT_BYTES + 1, 0));
+    assert_true(tg_http_budget_take(&budget, 7 * TG_HTTP_SHORT_BYTES, 0));
+    assert_false(tg_http_budget_take(&budget, 1, TG_HTTP_SHORT_BYTES)); /* grown out of being short */
+    assert_false(tg_http_budget_take(&budget, TG_HTTP_SHORT_BYTES + 1, 0));
+    assert_true(tg_http_budget_take(&budget, TG_HTTP_SHORT_BYTES - 1, 0));
+    assert_true(tg_http_budget_take(&budget, 1, TG_HTTP_SHORT_BYTES - 1));
+    assert_false(tg_http_budget_take(&budget, 1, 0));
+    tg_http_budget_give(&budget, MAX);
+    assert_int_equal(budget.used, 0);
 }
 
 static void *ask_for_too_much(void *argument)
 {
     tg_http_budget *budget = argument;
     for (size_t i = 0; i < 1000000; i++) {
-        if (tg_http_budget_take(budget, budget->max + 1)) {
+        if (tg_http_budget_take(budget, budget->max + 1, 0)) {
             return argument;
         }
     }
@@ -176,7 +196,7 @@ static void budget_take_refused_to_one_thread_costs_another_nothing(void **state
     tg_http_budget_init(&budget, 10);
     assert_int_equal(pthread_create(&greedy, NULL, ask_for_too_much, &budget), 0);
     for (size_t i = 0; i < 1000000; i++) {
-        assert_true(tg_http_budget_take(&budget, 10));
+        assert_true(tg_http_budget_take(&budget, 10, 0));
         tg_http_budget_give(&budget, 10);
     }
     assert_int_equal(pthread_join(greedy, &was_given), 0);
@@ -197,6 +217,7 @@ int main(void)
         cmocka_unit_test(is_value_blanks_at_the_ends_are_refused),
         cmocka_unit_test(list_next_empty_elements_are_skipped),
         cmocka_unit_test(budget_take_at_the_end_is_taken_and_one_over_refused),
+        cmocka_unit_test(budget_take_long_leaves_an_eighth_to_short_ones),
         cmocka_unit_test(budget_take_refused_to_one_thread_costs_another_nothing),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

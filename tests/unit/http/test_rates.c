@@ -157,7 +157,7 @@ static void budget_used_up_is_503_and_given_back(void **state)
     for (size_t i = 0; i < TG_COUNT(requests); i++) {
         tg_http_budget budget;
         tg_http_budget_init(&budget, 200000);
-        assert_true(tg_http_budget_take(&budget, 199993));
+        atomic_store(&budget.used, 199993);
         server_case *at = start_with(ECHOES, NULL, &budget);
         fake_client *client = ask(at, tg_slice_str(requests[i]));
         assert_true(answer_starts(client, "HTTP/1.1 503 Service Unavailable\r\n"));
