@@ -3,7 +3,7 @@
 
 Each carries the same bytes between proxy_peer's client and server on 127.0.0.1: a ClientHello that names
 bench.example.org, then bytes that are no TLS, so that what is measured is the relay. One worker or thread each, on the
-first CPU; the peer on the others. CPU is user and system time of all of a proxy's processes from /proc/PID/stat: of a
+first CPU; the peer on the others. CPU is user and system time of all of a proxy's processes from /proc (schedstat, stat): of a
 stream up and one down, divided by the bytes; of short connections one after another, divided by their number. Medians
 of interleaved runs. Memory is the growth of resident memory by idle connections that have passed their ClientHello.
 --quick (or TG_BENCH_QUICK): short runs, for a check that it works.
@@ -33,6 +33,7 @@ FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 NUM_IDLE = min(NUM_IDLE, (FILES - 1000) // 2)  # two descriptors a connection
 GOALS = {"stream": 0.15, "short": 50.0, "idle": 1.0}
 NAME = "bench.example.org"
+OURS = "teegate-proxy"
 CPUS = sorted(os.sched_getaffinity(0))
 PROXY_CPUS, PEER_CPUS = CPUS[:1], CPUS[1:] or CPUS[:1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -61,6 +62,8 @@ def client_hello():
 class Proxy:
     def __init__(self, name, port, command, folder, num_idle=NUM_IDLE, env=None):
         self.name, self.port, self.num_idle = name, port, num_idle
+        program = name.replace(",", "").split()[0]
+        self.title = name if name == OURS else name.replace(program, f"{program} {version(program)}", 1)
         self.figures = {"stream": [], "short": [], "idle": []}
         self.log = open(folder / f"{name.replace(' ', '_').replace(',', '')}.log", "wb")
         self.process = subprocess.Popen(list(map(str, command)), preexec_fn=pin(PROXY_CPUS), env=env,
@@ -77,15 +80,17 @@ class Proxy:
                 pass
         return found
 
-    def cpu_ticks(self):
-        """Of living processes, and of those that they have waited for."""
+    def cpu_seconds(self):
+        """Of the threads that live, to the nanosecond, and of processes that they have waited for, in ticks."""
         total = 0
         for pid in self.pids():
             try:
+                for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                    total += int((task / "schedstat").read_text().split()[0]) / 1e9
                 fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                total += sum(map(int, fields[13:15])) / TICKS
             except OSError:
                 continue
-            total += sum(map(int, fields[11:15]))
         return total
 
     def resident_kib(self):
@@ -131,7 +136,7 @@ def start_teegate(folder, backend):
                                   "listen": {"https": f"tcp:127.0.0.1:{port}", "http": f"unix:{folder}/http",
                                              "internet": f"unix:{folder}/internet"}}))
     env = {"PATH": os.environ["PATH"], "PROXY_CONFIG": str(config), "WORKERS": "1", "PROXY_LOG_LEVEL": "warn"}
-    return Proxy("teegate-proxy", port, [BUILD / "teegate-proxy"], folder, env=env)
+    return Proxy(OURS, port, [BUILD / "teegate-proxy"], folder, env=env)
 
 
 def start_haproxy(folder, backend, is_tuned):
@@ -205,18 +210,18 @@ def start_socat(folder, backend):
 
 
 def measure_stream(proxy, hello):
-    before = proxy.cpu_ticks()
+    before = proxy.cpu_seconds()
     peer("upload", proxy, STREAM_MIB, hello)
     peer("download", proxy, STREAM_MIB, hello)
     time.sleep(0.1)
-    proxy.figures["stream"].append((proxy.cpu_ticks() - before) / TICKS / (2 * STREAM_MIB * 1048576 / 1e9))
+    proxy.figures["stream"].append((proxy.cpu_seconds() - before) / (2 * STREAM_MIB * 1048576 / 1e9))
 
 
 def measure_short(proxy, hello):
-    before = proxy.cpu_ticks()
+    before = proxy.cpu_seconds()
     peer("connect", proxy, NUM_SHORT, hello)
     time.sleep(0.1)
-    proxy.figures["short"].append((proxy.cpu_ticks() - before) / TICKS * 1e6 / NUM_SHORT)
+    proxy.figures["short"].append((proxy.cpu_seconds() - before) * 1e6 / NUM_SHORT)
 
 
 def measure_idle(proxy, hello):
@@ -234,27 +239,25 @@ def measure_idle(proxy, hello):
 
 
 def print_rows(proxies):
-    for figure, what, unit in (("stream", "long streams", "CPU s/GB"), ("short", "new connection", "us CPU"),
-                               ("idle", "idle connection", "KiB resident")):
-        best = min(statistics.median(p.figures[figure]) for p in proxies if p.name != "teegate-proxy")
+    for figure, what, unit, digits in (("stream", "long streams", "CPU s/GB", 3), ("short", "new connection", "us CPU", 1),
+                                       ("idle", "idle connection", "KiB resident", 2)):
+        ours = next((statistics.median(p.figures[figure]) for p in proxies if p.name == OURS), None)
         for proxy in proxies:
             value = statistics.median(proxy.figures[figure])
             count = f", {proxy.num_idle} of them" if figure == "idle" else ""
-            note = ""
-            if proxy.name == "teegate-proxy":
-                note = (f"; goal {GOALS[figure]:g}: {'won' if value <= GOALS[figure] else 'lost'}"
-                        f"; best of the others {best:.{1 if figure == 'short' else 2}f}: {'won' if value <= best else 'lost'}")
-            print(f"| proxy, {what}{count}: {proxy.name} | {value:.{1 if figure == 'short' else 2}f} | {unit}{note} |")
+            if proxy.name == OURS:
+                note = f"; goal at most {GOALS[figure]:g}: {'won' if value <= GOALS[figure] else 'lost'}"
+            elif ours is not None:
+                note = f"; {OURS} {'won' if ours <= value else 'lost'}, {ours / max(value, 1e-9):.2f} of this"
+            print(f"| proxy, {what}{count}: {proxy.title} | {value:.{digits}f} | {unit}{note} |")
 
 
-def versions():
-    packages = ["haproxy", "nginx", "sniproxy", "socat"]
-    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", *packages], capture_output=True, text=True)
-    print(f"peers: {done.stdout.rstrip(', ')}", file=sys.stderr)
+def version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout.partition("-")[0].partition("+")[0] or "of unknown version"
 
 
 def main():
-    versions()
     with tempfile.TemporaryDirectory(prefix="tg-bench.") as name:
         folder = pathlib.Path(name)
         hello = folder / "hello"
