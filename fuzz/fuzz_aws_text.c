@@ -1,6 +1,7 @@
 // room: aws
 // ARNs are put together again as they came; times and endpoints are read or refused.
 #include "aws/arn.h"
+#include "aws/endpoint.h"
 #include "aws/time.h"
 
 #include <stdlib.h>
@@ -22,6 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     if (tg_is_ok(tg_aws_time_parse_iso(text, &unix_s)) && unix_s > 253402300800) {
+        abort();
+    }
+    tg_aws_endpoint endpoint;
+    if (tg_is_ok(tg_aws_endpoint_parse(TG_AWS_KMS, text, &endpoint)) &&
+        (endpoint.port == 0 || strlen(endpoint.host) == 0 || strlen(endpoint.authority) < strlen(endpoint.host))) {
         abort();
     }
     return 0;

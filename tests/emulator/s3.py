@@ -95,7 +95,7 @@ class S3:
         page, is_more = keys[:size], len(keys) > size
 
         def show(text):
-            return escape(urllib.parse.quote(text, safe="/-_.~*()!'") if is_encoded else text)
+            return escape(urllib.parse.quote_plus(text, safe="/") if is_encoded else text)
 
         parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{NAMESPACE}"><Name>{escape(name)}</Name>'
                  f"<Prefix>{show(prefix)}</Prefix>"]
