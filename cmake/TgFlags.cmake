@@ -21,7 +21,7 @@ target_compile_options(tg_flags INTERFACE
   -Wswitch-enum -fPIE -fno-common -fno-omit-frame-pointer -fvisibility=hidden
   $<$<BOOL:${TG_WERROR}>:-Werror>)
 target_link_libraries(tg_flags INTERFACE Threads::Threads)
-target_link_options(tg_flags INTERFACE -pie)
+target_link_options(tg_flags INTERFACE -pie -Wl,--as-needed)
 
 if(TG_SANITIZE)
   target_compile_options(tg_flags INTERFACE -fsanitize=${TG_SANITIZE} -fno-sanitize-recover=all)

@@ -26,6 +26,7 @@ typedef struct tg_aws_failure {
     tg_aws_advice advice;
 } tg_aws_failure;
 
+/* tg_aws_failure_clear makes it empty. */
 void tg_aws_failure_clear(tg_aws_failure *failure);
 
 /* tg_aws_failure_set makes it one of ours, without an answer. */

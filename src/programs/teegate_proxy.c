@@ -1,4 +1,5 @@
 /* teegate-proxy: wiring only. */
+#include "aws/json.h"
 #include "proxy/config_parts.h"
 #include "proxy/proxy.h"
 #include "proxy/proxy_settings.h"
@@ -178,6 +179,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "teegate-proxy: %s: %s\n", detail.field, detail.reason);
         return EXIT_FAILURE;
     }
+    tg_aws_json_wipe();
     tg_faults faults;
     tg_settings settings = {.table = NULL};
     tg_faults_init(&faults);

@@ -78,6 +78,16 @@ const tg_proxy_domain *tg_proxy_config_of_cid(const tg_proxy_config *config, uin
     return NULL;
 }
 
+bool tg_proxy_config_has_keys(const tg_proxy_config *config)
+{
+    for (size_t i = 0; i < config->num_domains; i++) {
+        if (config->domains[i].kms_key.len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const tg_egress_rules *tg_proxy_config_rules_of(const tg_proxy_config *config, bool has_cid, uint32_t cid)
 {
     for (size_t i = 0; has_cid && i < config->num_domains; i++) {

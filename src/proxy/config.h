@@ -122,6 +122,9 @@ const tg_proxy_domain *tg_proxy_config_find(const tg_proxy_config *config, tg_sl
 /* tg_proxy_config_of_cid gives the first domain of a CID, or NULL. */
 const tg_proxy_domain *tg_proxy_config_of_cid(const tg_proxy_config *config, uint32_t cid);
 
+/* tg_proxy_config_has_keys says whether any domain has a KMS key. */
+bool tg_proxy_config_has_keys(const tg_proxy_config *config);
+
 /* tg_proxy_config_rules_of gives the egress rules for a peer. */
 const tg_egress_rules *tg_proxy_config_rules_of(const tg_proxy_config *config, bool has_cid, uint32_t cid);
 

@@ -68,6 +68,9 @@ static void open_sidecar(opening *all, const tg_proxy_sidecar *sidecar)
 static void open_all(opening *all)
 {
     const tg_proxy_config *config = all->wanted->config;
+    if (tg_proxy_config_has_keys(config)) { /* else there is nothing that anybody could be given */
+        open_listeners(all, TG_SERVICE_KMS);
+    }
     open_listeners(all, TG_SERVICE_HTTP);
     open_listeners(all, TG_SERVICE_HTTPS);
     open_listeners(all, TG_SERVICE_INTERNET);

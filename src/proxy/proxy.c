@@ -23,6 +23,7 @@ struct tg_proxy {
     tg_proxy_activated activated;
     tg_proxy_gates gates;
     tg_proxy_shared shared;
+    tg_kms_trust kms_trust;
     tg_crew *crew;
     tg_task drained_task;
     _Atomic size_t num_drained;
@@ -259,6 +260,19 @@ static tg_result open_notify(tg_proxy *proxy, tg_faults *faults)
     return opened;
 }
 
+/* Before files are out of reach. Without authorities the rest of the proxy serves all the same. */
+static void open_trust(tg_proxy *proxy)
+{
+    tg_detail detail;
+    tg_detail_clear(&detail);
+    tg_result opened = tg_kms_trust_init(&proxy->kms_trust, proxy->options.environment, &detail);
+    if (!tg_is_ok(opened) && tg_proxy_config_has_keys(proxy->config)) {
+        tg_detail_set_remedy(&detail, "KMS is not reached: install ca-certificates, or set AWS_CA_BUNDLE");
+        tg_log_fault(TG_LOG_WARN, "proxy", "no certificate authorities", &detail);
+    }
+    proxy->shared.kms_trust = &proxy->kms_trust;
+}
+
 static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
 {
     candidate first = {.config = proxy->config};
@@ -276,6 +290,7 @@ static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
     TG_TRY(tg_process_metrics_start("teegate-proxy"));
     TG_TRY(open_admin(proxy, &first));
     proxy->admin = first.admin;
+    open_trust(proxy);
     TG_TRY(tg_crew_new(&proxy->shared, proxy->shared.num_workers, &proxy->crew));
     TG_TRY(tg_crew_prepare(proxy->crew, &proxy->gates));
     tg_crew_commit(proxy->crew, proxy->config);
@@ -355,6 +370,7 @@ void tg_proxy_free(tg_proxy *proxy)
         tg_loop_free(proxy->loop);
     }
     tg_limiter_free(proxy->shared.limiter);
+    tg_kms_trust_done(&proxy->kms_trust);
     tg_buf_done(&proxy->sidecar_tlv);
     tg_service_notify_close(&proxy->notify);
     tg_proxy_config_unref(proxy->config);

@@ -42,6 +42,25 @@ static tg_metric_family unlogged = {.name = "teegate_proxy_unlogged_total",
                                     .help = "Log lines left out because clients caused too many in a second.",
                                     .kind = TG_METRIC_COUNTER};
 
+static tg_metric_family kms_calls = {.name = "teegate_proxy_kms_calls_total",
+                                     .help = "Calls of the KMS proxy, by domain, operation and outcome.",
+                                     .kind = TG_METRIC_COUNTER,
+                                     .labels = {"domain", "operation", "outcome"},
+                                     .max_children = MAX_ROUTES};
+static tg_metric_family kms_seconds = {.name = "teegate_proxy_kms_call_seconds",
+                                       .help = "How long calls took that went to KMS, by operation.",
+                                       .kind = TG_METRIC_HISTOGRAM,
+                                       .unit = TG_METRIC_IN_NANOSECONDS,
+                                       .labels = {"operation"}};
+
+void tg_proxy_count_kms(tg_slice domain, const char *operation, const char *outcome, uint64_t duration_ns)
+{
+    tg_metric_add(tg_metric_of(&kms_calls, domain, tg_slice_str(operation), tg_slice_str(outcome)), 1);
+    if (duration_ns > 0) {
+        tg_metric_observe(tg_metric_of(&kms_seconds, tg_slice_str(operation)), duration_ns);
+    }
+}
+
 void tg_proxy_count_unlogged(void)
 {
     tg_metric_add(tg_metric_only(&unlogged), 1);

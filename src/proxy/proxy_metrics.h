@@ -19,6 +19,10 @@ void tg_proxy_count_dial(tg_proxy_service service, uint64_t duration_ns, bool is
 void tg_proxy_count_request(tg_slice route, unsigned status);
 void tg_proxy_count_unlogged(void);
 
+/* tg_proxy_count_kms counts a call of the KMS proxy by its outcome ("ok", AWS's code or ours), and how long it took; 0:
+ * it never reached KMS. `domain` and `operation` are ours, codes of AWS's a small set. */
+void tg_proxy_count_kms(tg_slice domain, const char *operation, const char *outcome, uint64_t duration_ns);
+
 /* tg_proxy_byte_counters gives the counters of a route: from the client, and from the other side. */
 void tg_proxy_byte_counters(tg_proxy_service service, tg_slice route, tg_metric *out_counters[2]);
 

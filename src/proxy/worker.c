@@ -4,6 +4,7 @@
 #include "proxy/egress.h"
 #include "proxy/forward.h"
 #include "proxy/http_router.h"
+#include "proxy/kms_proxy.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/sidecar.h"
 #include "proxy/sni_router.h"
@@ -50,6 +51,8 @@ static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
     (void)listener;
     if (service != NULL) {
         tg_proxy_connection_open(own->worker, &own->door, service, stream);
+    } else if (own->door.service == TG_SERVICE_KMS) {
+        tg_proxy_kms_open(own->worker, &own->door, stream);
     } else {
         tg_proxy_http_open(own->worker, &own->door, stream);
     }
@@ -90,6 +93,9 @@ tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_worker **out_wor
     if (tg_is_ok(result)) {
         result = tg_relay_pool_new(worker->loop, NULL, &worker->pool);
     }
+    if (tg_is_ok(result)) {
+        result = tg_kms_backend_new(worker->loop, shared->kms_trust, &worker->kms);
+    }
     if (!tg_is_ok(result)) {
         tg_proxy_worker_free(worker);
         return result;
@@ -112,6 +118,7 @@ void tg_proxy_worker_free(tg_proxy_worker *worker)
         free(own);
     }
     tg_own_addresses_free(worker->own_addresses);
+    tg_kms_backend_free(worker->kms);
     tg_relay_pool_free(worker->pool);
     if (worker->loop != NULL) {
         tg_loop_free(worker->loop);

@@ -7,6 +7,7 @@
 #include "io/relay.h"
 #include "proxy/config.h"
 #include "proxy/gates.h"
+#include "proxy/kms_backend.h"
 #include "proxy/limiter.h"
 #include "proxy/own_addresses.h"
 #include "proxy/sidecar.h"
@@ -20,6 +21,7 @@ typedef struct tg_proxy_shared {
     tg_limiter *limiter;
     const tg_proxy_sidecar *sidecar; /* NULL: none */
     tg_slice sidecar_tlv;
+    const tg_kms_trust *kms_trust;
     size_t num_workers;
     _Atomic uint64_t last_id;
     /* Told by a worker that drains and has nothing left; any thread. */
@@ -40,6 +42,7 @@ struct tg_proxy_worker {
     tg_proxy_config *config;
     tg_relay_pool *pool;
     tg_own_addresses *own_addresses; /* NULL where no egress was ever configured */
+    tg_kms_backend *kms;
     tg_link listeners;
     tg_link pending; /* visits that have not said where to, the oldest first */
     tg_link open;
