@@ -77,6 +77,7 @@ static void return_with_the_token_reaches_the_application(void **state)
     served_hears(inner, "and then");
     served_say(inner, "back");
     served_hears(dialled, "back");
+    assert_true(tg_test_log_says("\"route\":\"application\""));
     close(inner);
     close(dialled);
 }
