@@ -166,7 +166,7 @@ static inline void served_say(int fd, const char *text)
 }
 
 /* The next bytes are these, exactly. */
-static inline void served_hears(int fd, const char *expected)
+static inline void assert_hears(int fd, const char *expected)
 {
     char got[4096];
     size_t len = 0, wanted = strlen(expected);
@@ -195,7 +195,7 @@ static inline const char *served_rest(int fd)
     return text;
 }
 
-static inline void served_ends(int fd)
+static inline void assert_ends(int fd)
 {
     assert_string_equal(served_rest(fd), "");
 }

@@ -122,13 +122,13 @@ static void sni_known_name_reaches_its_enclave_with_every_byte(void **state)
     for (size_t i = 0; i < TG_COUNT(names); i++) {
         int client, inner = routed(names[i], &client);
         served_say(inner, "hello");
-        served_hears(client, "hello");
+        assert_hears(client, "hello");
         shutdown(client, SHUT_WR);
-        served_ends(inner);
+        assert_ends(inner);
         served_say(inner, "half-closed");
-        served_hears(client, "half-closed");
+        assert_hears(client, "half-closed");
         close(inner);
-        served_ends(client);
+        assert_ends(client);
         close(client);
     }
     assert_true(tg_test_log_says("\"event\":\"connection ended\""));
@@ -194,7 +194,7 @@ static void sni_too_large_hello_is_refused(void **state)
         (void)!send(client, record, sizeof record, MSG_NOSIGNAL);
         memset(record + 5, 0, 4);
     }
-    served_ends(client);
+    assert_ends(client);
     close(client);
     assert_true(tg_test_log_says("\"event\":\"ClientHello too large\""));
 }
@@ -206,7 +206,7 @@ static void sni_slow_client_and_one_that_leaves_are_let_go(void **state)
     served_say(leaving, "\x16\x03");
     close(leaving);
     served_say(slow, "\x16\x03\x01");
-    served_ends(slow);
+    assert_ends(slow);
     close(slow);
     assert_true(tg_test_log_says("\"event\":\"client too slow\""));
 }
@@ -217,7 +217,7 @@ static void sni_dead_enclave_lets_the_client_go(void **state)
     tg_buf hello = hello_of("down.x");
     int client = served_connect("tls");
     served_send(client, tg_buf_slice(&hello));
-    served_ends(client);
+    assert_ends(client);
     close(client);
     tg_buf_done(&hello);
     assert_true(tg_test_log_says("\"event\":\"dial failed\""));
@@ -244,7 +244,7 @@ static void header_is_demanded_learnt_and_passed_on(void **state)
     close(client);
     client = served_connect("told");
     served_send(client, tg_buf_slice(&hello));
-    served_ends(client);
+    assert_ends(client);
     close(client);
     assert_true(tg_test_log_says("\"event\":\"bad PROXY header\""));
     tg_buf_done(&both);
@@ -258,11 +258,11 @@ static void egress_line_reaches_what_the_rules_of_the_cid_allow(void **state)
     served_say(client, tcp_line);
     served_say(client, "behind the line");
     int outside = served_accept(tcp_server);
-    served_hears(outside, "behind the line");
+    assert_hears(outside, "behind the line");
     served_say(outside, "answer");
-    served_hears(client, "answer");
+    assert_hears(client, "answer");
     close(outside);
-    served_ends(client);
+    assert_ends(client);
     close(client);
 }
 
@@ -271,7 +271,7 @@ static void assert_egress_refused(const char *door, const char *line, const char
     char part[64];
     int client = served_connect(door);
     served_say(client, line);
-    served_ends(client);
+    assert_ends(client);
     close(client);
     snprintf(part, sizeof part, "\"rule\":\"%s\"", rule);
     if (!tg_test_log_says(part)) {
@@ -302,7 +302,7 @@ static void egress_configured_domain_goes_straight_to_its_enclave(void **state)
         int client = served_connect("out17");
         served_say(client, lines[i]);
         int inner = served_accept(enclave);
-        served_hears(inner, "hello");
+        assert_hears(inner, "hello");
         close(inner);
         close(client);
     }
@@ -317,17 +317,17 @@ static void forward_carries_bytes_of_those_who_may(void **state)
         int client = served_connect(doors[i]);
         int inner = served_accept(enclave);
         served_say(inner, "first word");
-        served_hears(client, "first word");
+        assert_hears(client, "first word");
         close(client);
-        served_ends(inner);
+        assert_ends(inner);
         close(inner);
     }
     int other = served_connect("for17");
-    served_ends(other);
+    assert_ends(other);
     close(other);
     assert_true(tg_test_log_says("\"event\":\"forward refused\""));
     int dead = served_connect("dead");
-    served_ends(dead);
+    assert_ends(dead);
     close(dead);
 }
 
@@ -335,8 +335,8 @@ static void relay_without_a_byte_ends_after_idle_ms(void **state)
 {
     (void)state;
     int client = served_connect("any"), inner = served_accept(enclave);
-    served_ends(client);
-    served_ends(inner);
+    assert_ends(client);
+    assert_ends(inner);
     close(client);
     close(inner);
     assert_true(tg_test_log_says("\"end\":\"idle\""));
@@ -351,11 +351,11 @@ static void limit_per_cid_refuses_the_one_past_it(void **state)
         inner[i] = served_accept(enclave);
     }
     int past = served_connect("for16");
-    served_ends(past);
+    assert_ends(past);
     close(past);
     for (size_t i = 0; i < TG_COUNT(clients); i++) {
         served_say(inner[i], "in");
-        served_hears(clients[i], "in");
+        assert_hears(clients[i], "in");
         close(clients[i]);
         close(inner[i]);
     }
@@ -371,7 +371,7 @@ static void limit_of_pending_lets_the_oldest_go(void **state)
         served_say(clients[i], "\x16");
         usleep(20000); /* their order is that of coming in */
     }
-    served_ends(clients[0]);
+    assert_ends(clients[0]);
     assert_true(tg_test_log_says("\"rule\":\"limit_pending\""));
     for (size_t i = 0; i < TG_COUNT(clients); i++) {
         close(clients[i]);

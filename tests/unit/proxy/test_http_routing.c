@@ -55,20 +55,20 @@ static pair asked(int enclave, const char *request)
     pair made = {.client = served_connect("http")};
     served_say(made.client, request);
     made.enclave = served_accept(enclave);
-    served_hears(made.enclave, request);
+    assert_hears(made.enclave, request);
     return made;
 }
 
 static void asks_again(const pair *of, const char *request)
 {
     served_say(of->client, request);
-    served_hears(of->enclave, request);
+    assert_hears(of->enclave, request);
 }
 
 static void answers(const pair *of, const char *answer)
 {
     served_say(of->enclave, answer);
-    served_hears(of->client, answer);
+    assert_hears(of->client, answer);
 }
 
 static void done(const pair *of)
@@ -95,7 +95,7 @@ static void route_known_host_is_passed_on_byte_for_byte(void **state)
     pair of = asked(enclave_a, "GET /x?y=%20 HTTP/1.1\r\n" HOST_A "X-Odd:  blanks \r\n\r\n");
     answers(&of, "HTTP/1.1 200 Fine\r\nContent-Length: 2\r\nX: y\r\n\r\nhi");
     close(of.client);
-    served_ends(of.enclave);
+    assert_ends(of.enclave);
     close(of.enclave);
     assert_true(tg_test_log_says("\"name\":\"a.x\""));
 }
@@ -108,9 +108,9 @@ static void route_every_request_of_a_connection_is_decided_anew(void **state)
     asks_again(&of, "GET /2 HTTP/1.1\r\nHost: A.X:8080\r\n\r\n"); /* the same one is kept */
     answers(&of, OK_HI);
     served_say(of.client, "GET /3 HTTP/1.1\r\nHost: deep.B.x\r\n\r\n");
-    served_ends(of.enclave);
+    assert_ends(of.enclave);
     pair other = {of.client, served_accept(enclave_b)};
-    served_hears(other.enclave, "GET /3 HTTP/1.1\r\nHost: deep.B.x\r\n\r\n");
+    assert_hears(other.enclave, "GET /3 HTTP/1.1\r\nHost: deep.B.x\r\n\r\n");
     answers(&other, OK_HI);
     done(&other);
     close(of.enclave);
@@ -121,14 +121,14 @@ static void route_unknown_host_gets_404_and_the_connection_goes_on(void **state)
     (void)state;
     pair of = {.client = served_connect("http")};
     served_say(of.client, "GET / HTTP/1.1\r\nHost: other.x\r\n\r\n");
-    served_hears(of.client, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    assert_hears(of.client, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
                             "Content-Length: 17\r\n\r\nDomain not found\n");
     served_say(of.client, "HEAD / HTTP/1.1\r\nHost: [::1]\r\n\r\n");
-    served_hears(of.client, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    assert_hears(of.client, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
                             "Content-Length: 17\r\n\r\n");
     served_say(of.client, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
     of.enclave = served_accept(enclave_a);
-    served_hears(of.enclave, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
+    assert_hears(of.enclave, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
     answers(&of, OK_HI);
     done(&of);
     assert_true(tg_test_log_says("\"event\":\"domain not found\""));
@@ -146,7 +146,7 @@ static void route_dead_enclave_gets_502_and_the_connection_goes_on(void **state)
     int client = served_connect("http");
     for (int i = 0; i < 2; i++) {
         served_say(client, "GET / HTTP/1.1\r\nHost: down.x\r\n\r\n");
-        served_hears(client, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        assert_hears(client, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\n"
                              "Content-Length: 20\r\n\r\nService unavailable\n");
     }
     close(client);
@@ -175,7 +175,7 @@ static void exchange_chunked_bodies_pass_both_ways(void **state)
     answers(&of, "0\r\n\r\n");
     asks_again(&of, "GET /after HTTP/1.1\r\n" HOST_A LAST "\r\n");
     answers(&of, OK_HI);
-    served_ends(of.client);
+    assert_ends(of.client);
     done(&of);
 }
 
@@ -184,12 +184,12 @@ static void exchange_bad_chunk_is_refused_or_broken_off(void **state)
     (void)state;
     pair of = asked(enclave_a, "POST / HTTP/1.1\r\n" HOST_A "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     served_say(of.client, "zz\r\n");
-    served_hears(of.client, "HTTP/1.1 400 ");
+    assert_hears(of.client, "HTTP/1.1 400 ");
     done(&of);
     of = asked(enclave_a, "POST / HTTP/1.1\r\n" HOST_A "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     answers(&of, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
     served_say(of.client, "zz\r\n");
-    served_ends(of.client);
+    assert_ends(of.client);
     done(&of);
     assert_true(tg_test_log_says("\"end\":\"bad_chunk\""));
 }
@@ -206,8 +206,8 @@ static void exchange_answers_before_the_final_one_are_passed_on(void **state)
     asks_again(&of, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
     served_say(of.enclave, "HTTP/1.1 200 OK\r\n\r\nup to the end");
     shutdown(of.enclave, SHUT_WR);
-    served_hears(of.client, "HTTP/1.1 200 OK\r\n\r\nup to the end");
-    served_ends(of.client);
+    assert_hears(of.client, "HTTP/1.1 200 OK\r\n\r\nup to the end");
+    assert_ends(of.client);
     done(&of);
 }
 
@@ -219,7 +219,7 @@ static void exchange_101_becomes_a_raw_connection(void **state)
     asks_again(&of, "raw bytes");
     answers(&of, "both ways");
     shutdown(of.client, SHUT_WR);
-    served_ends(of.enclave);
+    assert_ends(of.enclave);
     answers(&of, "half-closed");
     done(&of);
     assert_true(tg_test_log_says("\"status\":101"));
@@ -230,7 +230,7 @@ static void exchange_enclave_that_leaves_without_an_answer_is_502(void **state)
     (void)state;
     pair of = asked(enclave_a, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
     close(of.enclave);
-    served_hears(of.client, "HTTP/1.1 502 ");
+    assert_hears(of.client, "HTTP/1.1 502 ");
     close(of.client);
     assert_true(tg_test_log_says("\"rule\":\"target_left\""));
 }
@@ -245,7 +245,7 @@ static void exchange_answer_that_is_cut_or_none_is_broken_off(void **state)
     close(of.client);
     of = asked(enclave_a, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
     served_say(of.enclave, "SSH-2.0-OpenSSH\r\n\r\n");
-    served_hears(of.client, "HTTP/1.1 502 ");
+    assert_hears(of.client, "HTTP/1.1 502 ");
     done(&of);
     assert_true(tg_test_log_says("\"end\":\"target_left\""));
 }
@@ -255,7 +255,7 @@ static void exchange_client_that_leaves_within_its_body_is_told_to_the_enclave(v
     (void)state;
     pair of = asked(enclave_a, "POST / HTTP/1.1\r\n" HOST_A "Content-Length: 10\r\n\r\nabc");
     shutdown(of.client, SHUT_WR);
-    served_ends(of.enclave);
+    assert_ends(of.enclave);
     done(&of);
     assert_true(tg_test_log_says("\"end\":\"client_left\""));
 }
@@ -277,7 +277,7 @@ static void exchange_answer_of_many_buffers_passes(void **state)
         assert_true(one > 0);
         got += (size_t)one;
     }
-    served_ends(of.client);
+    assert_ends(of.client);
     done(&of);
 }
 
@@ -290,9 +290,9 @@ static void repeat_idempotent_request_goes_to_a_new_connection(void **state)
     served_say(of.client, "GET /3 HTTP/1.1\r\n" HOST_A "\r\n"); /* behind it, already */
     close(of.enclave);
     of.enclave = served_accept(enclave_a);
-    served_hears(of.enclave, "DELETE /2 HTTP/1.1\r\n" HOST_A "\r\n");
+    assert_hears(of.enclave, "DELETE /2 HTTP/1.1\r\n" HOST_A "\r\n");
     answers(&of, OK_HI);
-    served_hears(of.enclave, "GET /3 HTTP/1.1\r\n" HOST_A "\r\n");
+    assert_hears(of.enclave, "GET /3 HTTP/1.1\r\n" HOST_A "\r\n");
     answers(&of, OK_HI);
     done(&of);
     assert_true(tg_test_log_says("\"event\":\"request repeated\""));
@@ -308,7 +308,7 @@ static void repeat_of_others_or_once_heard_does_not_happen(void **state)
         answers(&of, OK_HI);
         asks_again(&of, requests[i]);
         close(of.enclave);
-        served_hears(of.client, "HTTP/1.1 502 ");
+        assert_hears(of.client, "HTTP/1.1 502 ");
         close(of.client);
     }
     pair of = asked(enclave_a, "GET /1 HTTP/1.1\r\n" HOST_A "\r\n");
@@ -327,11 +327,11 @@ static void keep_enclave_that_says_what_nobody_asked_for_is_left(void **state)
     pair of = asked(enclave_a, "GET /1 HTTP/1.1\r\n" HOST_A "\r\n");
     answers(&of, OK_HI);
     served_say(of.enclave, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); /* for a request that will be another's */
-    served_ends(of.enclave);
+    assert_ends(of.enclave);
     close(of.enclave);
     served_say(of.client, "GET /2 HTTP/1.1\r\n" HOST_A "\r\n");
     of.enclave = served_accept(enclave_a);
-    served_hears(of.enclave, "GET /2 HTTP/1.1\r\n" HOST_A "\r\n");
+    assert_hears(of.enclave, "GET /2 HTTP/1.1\r\n" HOST_A "\r\n");
     answers(&of, OK_HI);
     done(&of);
 }
@@ -341,8 +341,8 @@ static void deadline_slow_head_gets_408_and_idle_client_is_let_go(void **state)
     (void)state;
     int slow = served_connect("http"), idle = served_connect("http");
     served_say(slow, "GET / HTTP/1.1\r\nHo");
-    served_hears(slow, "HTTP/1.1 408 ");
-    served_ends(idle);
+    assert_hears(slow, "HTTP/1.1 408 ");
+    assert_ends(idle);
     close(slow);
     close(idle);
 }
@@ -351,7 +351,7 @@ static void deadline_exchange_without_progress_is_broken_off(void **state)
 {
     (void)state;
     pair of = asked(enclave_a, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
-    served_ends(of.client);
+    assert_ends(of.client);
     done(&of);
     assert_true(tg_test_log_says("\"end\":\"idle\""));
 }
@@ -398,12 +398,12 @@ static void header_that_is_missing_or_bad_ends_the_connection(void **state)
     (void)state;
     int client = served_connect("told");
     served_say(client, "GET / HTTP/1.1\r\n" HOST_A "\r\n");
-    served_ends(client);
+    assert_ends(client);
     close(client);
     client = served_connect("told");
     served_say(client, "\r\n\r\n");
     shutdown(client, SHUT_WR);
-    served_ends(client);
+    assert_ends(client);
     close(client);
     assert_true(tg_test_log_says("\"event\":\"bad PROXY header\""));
 }

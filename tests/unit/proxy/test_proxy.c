@@ -96,9 +96,9 @@ static void reload_moves_what_changed_and_keeps_what_did_not(void **state)
     assert_false(is_served("admin"));
     int client = served_connect("stays"), inner = served_accept(second);
     served_say(client, "to the new one");
-    served_hears(inner, "to the new one");
+    assert_hears(inner, "to the new one");
     served_say(open_before, "under the former configuration");
-    served_hears(inner_before, "under the former configuration");
+    assert_hears(inner_before, "under the former configuration");
     int comes = served_connect("comes"), inner_comes = served_accept(first);
     const int fds[] = {open_before, inner_before, client, inner, comes, inner_comes, first, second};
     for (size_t i = 0; i < TG_COUNT(fds); i++) {
@@ -122,7 +122,7 @@ static void reload_that_is_refused_changes_nothing(void **state)
         assert_false(is_served("new"));
         int client = served_connect("in"), inner = served_accept(enclave);
         served_say(client, "still");
-        served_hears(inner, "still");
+        assert_hears(inner, "still");
         close(client);
         close(inner);
         assert_page("GET /live", "200 OK");
@@ -160,7 +160,7 @@ static void reload_that_a_worker_cannot_follow_changes_nothing(void **state)
         assert_false(is_served("new"));
         int client = served_connect("in"), inner = served_accept(enclave);
         served_say(client, "still");
-        served_hears(inner, "still");
+        assert_hears(inner, "still");
         close(client);
         close(inner);
     }
@@ -197,11 +197,11 @@ static void drain_waits_for_what_is_under_way(void **state)
     served_start("{\"forwards\": [" FORWARD("in", "k") "]}");
     int client = served_connect("in"), inner = served_accept(enclave);
     served_say(client, "x");
-    served_hears(inner, "x");
+    assert_hears(inner, "x");
     kill(getpid(), SIGTERM);
     assert_true(tg_test_log_says("\"event\":\"draining\""));
     served_say(inner, "still carried");
-    served_hears(client, "still carried");
+    assert_hears(client, "still carried");
     close(client);
     close(inner);
     served_join();
@@ -223,12 +223,12 @@ static void drain_ends_what_does_not_in_its_time_or_at_the_second_signal(void **
         served_start(json);
         int client = served_connect("in"), inner = served_accept(enclave);
         served_say(client, "x");
-        served_hears(inner, "x");
+        assert_hears(inner, "x");
         kill(getpid(), SIGTERM);
         assert_true(tg_test_log_says("\"event\":\"draining\""));
         kill(getpid(), SIGTERM);
         served_join();
-        served_ends(client);
+        assert_ends(client);
         close(client);
         close(inner);
         assert_true(tg_test_log_says("\"event\":\"drain time is over\""));
@@ -308,7 +308,7 @@ static void activated_socket_is_used_kept_by_reloads_and_not_removed(void **stat
     for (int i = 0; i < 2; i++) {
         int client = served_connect("in"), inner = served_accept(enclave);
         served_say(client, "through");
-        served_hears(inner, "through");
+        assert_hears(inner, "through");
         close(client);
         close(inner);
         served_reload("{\"forwards\": [{\"listen\": \"unix:@/in?cid=16\", \"connect\": \"unix:@/k\", \"cids\": [16]}]}",

@@ -61,9 +61,9 @@ static void enter_tells_the_enclave_the_return_port(void **state)
     assert_ok(tg_return_port_read(value, &told));
     assert_memory_equal(told.token, sidecar.return_port.token, sizeof told.token);
     assert_true(told.port > 0);
-    served_hears(inner, "hello");
+    assert_hears(inner, "hello");
     close(inner);
-    served_ends(client);
+    assert_ends(client);
     close(client);
 }
 
@@ -74,9 +74,9 @@ static void return_with_the_token_reaches_the_application(void **state)
     served_say(dialled, "sixteen");
     served_say(dialled, " bytes :)and then");
     int inner = served_accept(application);
-    served_hears(inner, "and then");
+    assert_hears(inner, "and then");
     served_say(inner, "back");
-    served_hears(dialled, "back");
+    assert_hears(dialled, "back");
     assert_true(tg_test_log_says("\"route\":\"application\""));
     close(inner);
     close(dialled);
@@ -87,7 +87,7 @@ static void return_with_another_token_is_refused(void **state)
     (void)state;
     int dialled = served_connect("back");
     served_say(dialled, "sixteen bytes :(");
-    served_ends(dialled);
+    assert_ends(dialled);
     close(dialled);
     assert_true(tg_test_log_says("\"rule\":\"token\""));
 }
