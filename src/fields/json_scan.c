@@ -21,11 +21,11 @@ static inline bool is_plain_ascii(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* The offset of the first byte from `at` that is not plain ASCII, at most `limit`. */
-static inline size_t skip_plain_ascii(const uint8_t *text, size_t at, size_t limit)
+size_t tg_json_skip_plain_portably(tg_slice whole, size_t at, size_t limit)
 {
+    const uint8_t *text = whole.ptr;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    while (limit - at >= sizeof(uint64_t)) {
+    while (at < limit && limit - at >= sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, text + at, sizeof word);
         uint64_t special = special_bytes(word);
@@ -79,11 +79,12 @@ static tg_scan scan_escape(tg_slice text, size_t *at)
     return TG_SCAN_DONE;
 }
 
-tg_scan tg_json_scan_string(tg_slice text, size_t limit, size_t *at, bool *has_escapes)
+tg_scan tg_json_scan_string(tg_json_index *index, size_t limit, size_t *at, bool *has_escapes)
 {
+    tg_slice text = index->text;
     size_t here = *at;
     for (;;) {
-        here = here < limit ? skip_plain_ascii(text.ptr, here, limit) : here;
+        here = here < limit ? tg_json_skip_plain(index, here, limit) : here;
         if (here >= limit) {
             *at = here;
             return here >= text.len ? TG_SCAN_ENDS : TG_SCAN_MORE;
@@ -136,6 +137,11 @@ static const uint8_t number_next[NUM_STATES][NUM_CLASSES] = {
 
 tg_scan tg_json_scan_number(tg_slice text, size_t limit, size_t *at, uint8_t *state)
 {
+    size_t end = *state == BEFORE ? tg_json_skip_short_number(text.ptr, *at, limit) : *at;
+    if (end > *at) {
+        *at = end;
+        return TG_SCAN_DONE;
+    }
     size_t here = *at;
     uint8_t current = *state;
     uint8_t next;
@@ -155,8 +161,10 @@ tg_scan tg_json_scan_number(tg_slice text, size_t limit, size_t *at, uint8_t *st
 size_t tg_json_plain_prefix(tg_slice text)
 {
     size_t at = 0;
+    TG_UNINITIALIZED tg_json_index index;
+    tg_json_index_init(&index, text);
     while (at < text.len) {
-        at = skip_plain_ascii(text.ptr, at, text.len);
+        at = tg_json_skip_plain(&index, at, text.len);
         size_t len = at < text.len && text.ptr[at] >= 0x80 ? tg_utf8_char_len(text.ptr + at, text.len - at) : 0;
         if (len == 0) {
             break;

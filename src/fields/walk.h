@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "fields/fault.h"
+#include "fields/json_index.h"
 #include "schema/pii_graph.h"
 
 enum { TG_MAX_JSON_DEPTH = 512, TG_SPANS_PER_CHUNK = 128 };
@@ -41,11 +42,12 @@ typedef struct tg_walk_frame {
 typedef struct tg_walk {
     tg_slice text;
     size_t at;
+    tg_json_index index;
     tg_arena *arena;
     const tg_pii_root *root;
     size_t max_spans;
     size_t locate_at; /* tg_walk_locate; else SIZE_MAX */
-    uint8_t expect;   /* what may come next; private to walk.c */
+    uint8_t expect;   /* what may come next; see walk_meaning.h */
     uint8_t wrapper;
     uint8_t number_state;
     bool has_escapes;

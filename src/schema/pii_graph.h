@@ -60,14 +60,30 @@ typedef struct tg_pii_root {
     bool defines_payload; /* some root alternative is an object with a member `payload`: then it is no wrapper */
 } tg_pii_root;
 
-/* tg_pii_hash is the hash of member names (FNV-1a, 32 bits): computed while the name is scanned. */
+/* tg_pii_hash is the hash of member names, eight bytes at a time; the same on each machine of one byte order. It is not
+ * keyed: what it protects from is in the tables, whose probe length is bounded when they are compiled. */
 static inline uint32_t tg_pii_hash(tg_slice name)
 {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ name.ptr[i]) * 16777619u;
+    const uint64_t factor = 0x9fb21c651e98df25;
+    uint64_t hash = name.len * factor, last = 0;
+    const uint8_t *at = name.ptr;
+    size_t left = name.len;
+    for (; left > 8; left -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 32;
     }
-    return hash;
+    if (left >= 4) { /* both ends of what is left, which may overlap */
+        uint32_t low, high;
+        memcpy(&low, at, sizeof low);
+        memcpy(&high, at + left - sizeof high, sizeof high);
+        last = low | (uint64_t)high << 32;
+    } else if (left > 0) {
+        last = (uint64_t)(at[0] | (unsigned)at[left / 2] << 8 | (unsigned)at[left - 1] << 16);
+    }
+    hash = (hash ^ last) * factor;
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 static inline uint32_t tg_pii_flags(const tg_pii_graph *graph, tg_pii_state state)
