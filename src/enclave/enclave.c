@@ -7,6 +7,7 @@
 #include "enclave/identity.h"
 #include "enclave/manager.h"
 #include "enclave/measures.h"
+#include "enclave/s3_schemas.h"
 #include "enclave/schema_refresh.h"
 #include "enclave/worker.h"
 #include "sys/harden.h"
@@ -28,6 +29,7 @@ typedef struct enclave {
     tg_tls_tickets *tickets;
     tg_enclave_identity identity;
     tg_attestation *attestation; /* NULL: nothing attests */
+    tg_s3_schemas *s3_schemas;   /* NULL: schemas come from a folder */
     tg_schema_refresh *refresh;
     tg_admin *admin;
     tg_http_budget budget;
@@ -286,10 +288,12 @@ static tg_result start(enclave *self, tg_faults *faults)
     tg_result identity = set_identity(self, faults);
     tg_result keys = set_keys(self, faults);
     tg_result attested = tg_attestation_open(settings, faults, &self->attestation);
+    tg_result schemas = tg_s3_schemas_open(settings, faults, &self->s3_schemas);
     tg_result bounds = open_bounds(self, faults);
     TG_TRY(identity);
     TG_TRY(keys);
     TG_TRY(attested);
+    TG_TRY(schemas);
     TG_TRY(bounds);
     warn_of_open_doors(settings);
     if (settings->admin_address != NULL) {
@@ -302,6 +306,7 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(start_workers(self));
     log_listening(self);
     const tg_schema_refresh_options refresh = {.directory = settings->schema_dir,
+                                               .source = tg_s3_schemas_source(self->s3_schemas),
                                                .interval_s = settings->schema_refresh_interval_s,
                                                .allow_removal = settings->schema_allow_removal};
     return tg_schema_refresh_start(&refresh, self->publisher, &self->refresh);
@@ -312,6 +317,7 @@ static void end(enclave *self)
     tg_manager_close(&self->manager);
     alarm(END_S); /* a thread that never comes back must not keep the process: SIGALRM then ends it */
     tg_schema_refresh_stop(self->refresh);
+    tg_s3_schemas_close(self->s3_schemas);
     tg_measures_stop();
     for (size_t i = 0; i < self->num_workers; i++) {
         tg_worker_free(self->workers[i]);
@@ -358,8 +364,20 @@ int tg_enclave_run(const tg_enclave_settings *settings, const char *const *envir
     return status;
 }
 
+/* A bucket is not asked here: this looks at the configuration alone. */
+static tg_result check_bucket(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    tg_s3_schemas *schemas = NULL;
+    tg_result opened = tg_s3_schemas_open(settings, faults, &schemas);
+    tg_s3_schemas_close(schemas);
+    return faults->num_faults > 0 ? tg_ok() : opened;
+}
+
 static tg_result check_schemas(const tg_enclave_settings *settings, tg_faults *faults)
 {
+    if (settings->s3_bucket != NULL) {
+        return check_bucket(settings, faults);
+    }
     const tg_schema_options options = {.sha256 = tg_schema_refresh_sha256};
     tg_schema_set *set = NULL;
     tg_result loaded = tg_schema_set_load(settings->schema_dir, &options, faults, &set);

@@ -1,6 +1,8 @@
 #include "enclave/enclave_settings.h"
 
+#include "aws/endpoint.h"
 #include "base/encode.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "http/budget.h"
 #include "io/address.h"
@@ -76,6 +78,28 @@ static const char *check_client(tg_slice text)
     return text.len > 1024 ? "is longer than 1024 bytes" : NULL;
 }
 
+static const char *check_bucket(tg_slice text)
+{
+    return tg_aws_bucket_is_valid(text) ? NULL
+                                        : "is no bucket's name (3 to 63 lower-case letters, digits, hyphens, dots)";
+}
+
+/* A leading slash would be a folder without a name. */
+static const char *check_prefix(tg_slice text)
+{
+    if (text.len > 512 || !tg_utf8_is_valid(text)) {
+        return "is longer than 512 bytes, or not UTF-8";
+    }
+    return text.len > 1 && text.ptr[0] == '/' ? "begins with a slash, as no key does" : NULL;
+}
+
+static const char *check_account(tg_slice text)
+{
+    uint64_t ignored;
+    bool is_account = text.len == 12 && tg_is_ok(tg_num_parse_u64(text, UINT64_MAX, &ignored));
+    return is_account ? NULL : "is no account of 12 digits";
+}
+
 #ifdef TG_DEVELOPMENT
 static const char *check_pcr(tg_slice text)
 {
@@ -106,6 +130,18 @@ static const char *const attestation_choices[] = {"auto", "nsm", "none",
 static const tg_setting table[] = {
     {"SCHEMA_DIR", PATH(schema_dir), .form = "a folder of OpenAPI files (.yaml, .yml, .json)",
      .effect = "where schemas are read from"},
+    {"S3_BUCKET", TEXT(s3_bucket), .check = check_bucket, .form = "a bucket's name",
+     .effect = "where schemas are read from, instead of SCHEMA_DIR"},
+    {"S3_PREFIX", TEXT(s3_prefix), .fallback = "schemas/", .check = check_prefix, .form = "a folder of the bucket",
+     .effect = "below which schemas are read; / is the whole bucket"},
+    {"S3_BUCKET_OWNER", TEXT(s3_bucket_owner), .flags = TG_SETTING_MEASURED, .check = check_account,
+     .form = "an account of 12 digits", .effect = "the account that the bucket must belong to"},
+    {"VSOCK_PROXY_CID", NUMBER(vsock_proxy_cid), .unit = TG_UNIT_COUNT, .fallback = "3", .min = 1,
+     .max = UINT32_MAX - 1, .effect = "the host whose forwards lead to AWS"},
+    {"VSOCK_PROXY_PORT", NUMBER(vsock_proxy_port), .unit = TG_UNIT_COUNT, .fallback = "8000", .min = 0,
+     .max = UINT32_MAX - 16,
+     .effect = "the base port of its forwards: +1 KMS, +2 Secrets Manager, +3 S3, +4 instance metadata, +5 STS, "
+               "+6 container credentials; 0: AWS is dialled directly"},
     {"SCHEMA_HEADER_NAME", TEXT(schema_header_name), .fallback = "X-Schema-Name", .check = check_header_name,
      .form = "a header name", .effect = "the request header that names the schema"},
     {"SCHEMA_REFRESH_INTERVAL_SECS", NUMBER(schema_refresh_interval_s), .unit = TG_UNIT_S, .fallback = "300", .min = 1,
@@ -170,10 +206,6 @@ static const tg_setting table[] = {
     {"KMS_ENCRYPTION_CONTEXT", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
     {"DEK_FINGERPRINTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
     {"DEK_ROTATION_INTERVAL_SECS", NOT_IN_USE("AWS support")},
-    {"S3_BUCKET", NOT_IN_USE("AWS support")},
-    {"S3_PREFIX", NOT_IN_USE("AWS support")},
-    {"VSOCK_PROXY_CID", NOT_IN_USE("AWS support")},
-    {"VSOCK_PROXY_PORT", NOT_IN_USE("AWS support")},
     {"EGRESS_ADDRESS", NOT_IN_USE("calls to the outside")},
     {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
     {"SECRETS_MODE", .flags = TG_SETTING_MEASURED, NOT_IN_USE("secrets delivery")},
@@ -205,7 +237,15 @@ static tg_result set_worker_default(tg_settings *loaded)
 static tg_result set_local_defaults(tg_settings *loaded)
 {
     TG_TRY(tg_settings_set_default(loaded, "TLS_PORT", "8443", "local mode"));
-    return tg_settings_set_default(loaded, "SCHEMA_DIR", LOCAL_SCHEMA_DIR, "local mode");
+    return tg_settings_set_default(loaded, "VSOCK_PROXY_PORT", "0", "local mode");
+}
+
+/* Where schemas come from in local mode, unless they come from a bucket. */
+static tg_result set_schema_default(tg_enclave_settings *settings)
+{
+    bool is_needed = settings->is_local_mode && settings->s3_bucket == NULL;
+    return is_needed ? tg_settings_set_default(&settings->loaded, "SCHEMA_DIR", LOCAL_SCHEMA_DIR, "local mode")
+                     : tg_ok();
 }
 
 /* LISTEN_ADDRESS's default follows TLS_PORT, so it is known only when everything has been read. */
@@ -242,6 +282,24 @@ static void check_clients(const tg_enclave_settings *settings, const char *name,
     }
 }
 
+static void check_schemas(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    if (settings->schema_dir == NULL && settings->s3_bucket == NULL) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SCHEMA_DIR", faults);
+        tg_detail_set_reason(fault, "is required and not set, nor is S3_BUCKET");
+        tg_detail_set_remedy(fault, "set it to a folder of OpenAPI files, or S3_BUCKET to a bucket of them");
+    } else if (settings->schema_dir != NULL && settings->s3_bucket != NULL) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "S3_BUCKET", faults);
+        tg_detail_set_reason(fault, "is set, and SCHEMA_DIR too: schemas come from one place");
+        tg_detail_set_remedy(fault, "remove one of the two");
+    }
+    if (settings->s3_bucket != NULL && settings->s3_bucket_owner == NULL && !settings->is_local_mode) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "S3_BUCKET_OWNER", faults);
+        tg_detail_set_reason(fault, "is not set: anybody's bucket of that name would do");
+        tg_detail_set_remedy(fault, "set it to the account that owns S3_BUCKET");
+    }
+}
+
 static void check_together(const tg_enclave_settings *settings, tg_faults *faults)
 {
     check_identity(settings, faults);
@@ -252,11 +310,7 @@ static void check_together(const tg_enclave_settings *settings, tg_faults *fault
         tg_detail_set_reason(fault, "names more than three registers");
         tg_detail_set_remedy(fault, "give PCR0, PCR1 and PCR2");
     }
-    if (settings->schema_dir == NULL) {
-        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SCHEMA_DIR", faults);
-        tg_detail_set_reason(fault, "is required and not set");
-        tg_detail_set_remedy(fault, "set it to a folder of OpenAPI files");
-    }
+    check_schemas(settings, faults);
     if (settings->max_body_bytes > tg_http_budget_max((size_t)settings->max_inflight_bytes)) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "MAX_BODY_BYTES", faults);
         tg_detail_set_reason(fault,
@@ -268,7 +322,7 @@ static void check_together(const tg_enclave_settings *settings, tg_faults *fault
 tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_enclave_settings_source *source,
                                    tg_faults *faults)
 {
-    *settings = (tg_enclave_settings){.is_local_mode = source->is_local_mode};
+    *settings = (tg_enclave_settings){.is_local_mode = source->is_local_mode, .environment = source->environment};
     tg_settings *loaded = &settings->loaded;
     TG_TRY(tg_settings_init(loaded, table, TG_COUNT(table), settings));
     TG_TRY(set_worker_default(loaded));
@@ -279,6 +333,7 @@ tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_encla
         TG_TRY(tg_settings_read_file(loaded, TG_ENCLAVE_CONFIG_PATH, faults));
     }
     TG_TRY(tg_settings_read_environment(loaded, source->environment, faults));
+    TG_TRY(set_schema_default(settings));
     TG_TRY(set_listen_default(settings));
     tg_settings_check_required(loaded, faults);
     check_together(settings, faults);

@@ -18,7 +18,12 @@ typedef enum tg_attestation_choice {
 /* A path is NULL and a list empty where it is not set. */
 typedef struct tg_enclave_settings {
     const char *schema_header_name;
-    const char *schema_dir;
+    const char *schema_dir; /* or s3_bucket: never both, never neither */
+    const char *s3_bucket;
+    const char *s3_prefix; /* "/": the whole bucket */
+    const char *s3_bucket_owner;
+    uint64_t vsock_proxy_cid;
+    uint64_t vsock_proxy_port; /* 0: AWS is dialled directly */
     uint64_t schema_refresh_interval_s;
     bool schema_allow_removal;
 
@@ -50,7 +55,8 @@ typedef struct tg_enclave_settings {
     uint64_t drain_timeout_s;
 
     bool is_local_mode;
-    tg_settings loaded; /* for --print-config; holds the text of the members above */
+    const char *const *environment; /* as it was given: AWS's own variables stand there */
+    tg_settings loaded;             /* for --print-config; holds the text of the members above */
 } tg_enclave_settings;
 
 typedef struct tg_enclave_settings_source {

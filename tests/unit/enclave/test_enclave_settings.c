@@ -121,9 +121,41 @@ static void load_setting_of_another_release_is_refused(void **state)
 {
     (void)state;
     loaded it;
-    load(&it, NULL, true, (const char *const[]){"SECRET_ARN=arn:aws:x", "S3_BUCKET=b", "S3_PREFIX=", NULL});
+    load(&it, NULL, true, (const char *const[]){"SECRET_ARN=arn:aws:x", "APP_ENDPOINT=b", "S3_PREFIX=", NULL});
     assert_int_equal(it.faults.num_faults, 2);
     assert_true(says(&it, "SECRET_ARN: has no effect in this program: it belongs to AWS support; remove it"));
+    done(&it);
+}
+
+static void load_schemas_come_from_a_folder_or_a_bucket(void **state)
+{
+    (void)state;
+    loaded it;
+    load(&it, NULL, true, (const char *const[]){"S3_BUCKET=a-bucket", NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    assert_string_equal(it.settings.s3_bucket, "a-bucket");
+    assert_string_equal(it.settings.s3_prefix, "schemas/");
+    assert_null(it.settings.schema_dir);
+    assert_int_equal(it.settings.vsock_proxy_port, 0); /* local mode dials AWS itself */
+    done(&it);
+    load(&it, NULL, false,
+         (const char *const[]){"S3_BUCKET=a-bucket", "S3_BUCKET_OWNER=111122223333", "DEK_FILE=/dek", NULL});
+    assert_int_equal(it.faults.num_faults, 0);
+    assert_int_equal(it.settings.vsock_proxy_cid, 3);
+    assert_int_equal(it.settings.vsock_proxy_port, 8000);
+    done(&it);
+    load(&it, NULL, false, (const char *const[]){"S3_BUCKET=a-bucket", "SCHEMA_DIR=/schemas", NULL});
+    assert_true(says(&it, "S3_BUCKET: is set, and SCHEMA_DIR too"));
+    assert_true(says(&it, "S3_BUCKET_OWNER: is not set: anybody's bucket"));
+    done(&it);
+    load(&it, NULL, false, (const char *const[]){NULL});
+    assert_true(says(&it, "SCHEMA_DIR: is required and not set, nor is S3_BUCKET"));
+    done(&it);
+    load(&it, NULL, true,
+         (const char *const[]){"S3_BUCKET=No_Bucket", "S3_PREFIX=/abs/", "S3_BUCKET_OWNER=11112222333x", NULL});
+    assert_true(says(&it, "is no bucket's name"));
+    assert_true(says(&it, "begins with a slash"));
+    assert_true(says(&it, "is no account of 12 digits"));
     done(&it);
 }
 
@@ -215,6 +247,7 @@ int main(void)
         cmocka_unit_test(load_many_faults_reports_all),
         cmocka_unit_test(load_clients_without_authority_is_a_fault),
         cmocka_unit_test(load_setting_of_another_release_is_refused),
+        cmocka_unit_test(load_schemas_come_from_a_folder_or_a_bucket),
         cmocka_unit_test(load_file_is_overridden_by_environment),
         cmocka_unit_test(check_header_name_bad_bytes_are_refused),
         cmocka_unit_test(check_address_each_item_is_read),

@@ -1,0 +1,159 @@
+#include "enclave/aws_access.h"
+
+#include "outbound/outbound.h"
+#include "outbound/trust.h"
+#include "sys/clock.h"
+#include "sys/environment.h"
+
+#include <stdlib.h>
+
+enum { MAX_URL_BYTES = TG_AWS_MAX_HOST_BYTES + 32 };
+
+struct tg_aws_access {
+    tg_aws_access_settings settings;
+    tg_tls_context *tls;
+    tg_aws_transport *transport;
+    tg_aws_credentials *credentials;
+    tg_aws_client *client;
+    size_t num_outbounds;
+    tg_outbound *outbounds[TG_AWS_MAX_ORIGINS];
+};
+
+/* As teegate-proxy's aws.forwards: a base port, and one for each service above it. */
+static const uint32_t offsets[TG_AWS_NUM_SERVICES] = {
+    [TG_AWS_KMS] = 1, [TG_AWS_SECRETS_MANAGER] = 2, [TG_AWS_S3] = 3, [TG_AWS_METADATA] = 4,
+    [TG_AWS_STS] = 5, [TG_AWS_CONTAINER] = 6,
+};
+
+static tg_result url_of(const tg_aws_endpoint *endpoint, tg_buf *url)
+{
+    return tg_buf_printf(url, "http%s://%s", endpoint->is_tls ? "s" : "", endpoint->authority);
+}
+
+static bool is_on_loopback(const tg_aws_endpoint *endpoint)
+{
+    tg_buf url;
+    tg_origin origin;
+    tg_buf_init(&url, MAX_URL_BYTES);
+    bool is_loopback = tg_is_ok(url_of(endpoint, &url)) &&
+                       tg_is_ok(tg_origin_parse(tg_buf_slice(&url), &origin, NULL)) && origin.is_loopback;
+    tg_buf_done(&url);
+    return is_loopback;
+}
+
+bool tg_aws_access_carrier(const tg_aws_access_settings *settings, const tg_aws_endpoint *endpoint,
+                           tg_address *out_carrier)
+{
+    if (settings->proxy_port == 0 || (endpoint->is_custom && is_on_loopback(endpoint))) {
+        return false;
+    }
+    *out_carrier = (tg_address){.kind = TG_ADDRESS_VSOCK,
+                                .cid = settings->proxy_cid,
+                                .has_cid = true,
+                                .port = settings->proxy_port + offsets[endpoint->service]};
+    return true;
+}
+
+/* The operator's own endpoints may be plain on this machine, and so are the two sources of credentials, which AWS
+ * serves on link-local addresses. */
+static tg_result connect_to(const tg_aws_endpoint *endpoint, void *owner, tg_http_connector **out_connector)
+{
+    tg_aws_access *access = owner;
+    tg_address carrier;
+    tg_buf url;
+    tg_outbound *outbound;
+    bool is_metadata = endpoint->service == TG_AWS_METADATA || endpoint->service == TG_AWS_CONTAINER;
+    if (access->num_outbounds == TG_COUNT(access->outbounds)) {
+        return tg_fail(TG_ERR_LIMIT);
+    }
+    tg_buf_init(&url, MAX_URL_BYTES);
+    tg_result result = url_of(endpoint, &url);
+    if (tg_is_ok(result)) {
+        const tg_outbound_settings settings = {
+            .url = tg_buf_slice(&url),
+            .carrier = tg_aws_access_carrier(&access->settings, endpoint, &carrier) ? &carrier : NULL,
+            .plain = is_metadata ? TG_OUTBOUND_PLAIN_LOCAL : TG_OUTBOUND_PLAIN_LOOPBACK,
+            .tls = endpoint->is_tls ? access->tls : NULL};
+        result = tg_outbound_new(&settings, &outbound, NULL);
+    }
+    tg_buf_done(&url);
+    TG_TRY(result);
+    access->outbounds[access->num_outbounds++] = outbound;
+    *out_connector = tg_outbound_connector(outbound);
+    return tg_ok();
+}
+
+static tg_slice text_of(const char *const *environment, const char *name)
+{
+    return tg_slice_str(tg_environment_get(environment, name));
+}
+
+static tg_result find_region(const tg_aws_access_settings *settings, tg_slice *out_region, tg_detail *detail)
+{
+    tg_slice region = settings->region;
+    region = region.len > 0 ? region : text_of(settings->environment, "AWS_REGION");
+    region = region.len > 0 ? region : text_of(settings->environment, "AWS_DEFAULT_REGION");
+    if (!tg_aws_region_is_valid(region)) {
+        tg_detail_set_place(detail, tg_slice_str("environment"), 0, tg_slice_str("AWS_REGION"));
+        tg_detail_set_reason(detail,
+                             region.len > 0 ? "is no name of a region" : "is not set, and no ARN names a region");
+        tg_detail_set_remedy(detail, "set it to the region of the bucket and the keys, as eu-west-1");
+        return tg_fail(TG_ERR_SYNTAX);
+    }
+    *out_region = region;
+    return tg_ok();
+}
+
+static tg_result set_up(tg_aws_access *access, tg_loop *loop, tg_slice region, tg_detail *detail)
+{
+    const char *const *environment = access->settings.environment;
+    const char *bundle = tg_environment_get(environment, "AWS_CA_BUNDLE");
+    const tg_trust_settings trust = {.ca_path = bundle != NULL && bundle[0] != 0 ? bundle : NULL,
+                                     .now_unix_s = (int64_t)(tg_clock_unix_ms() / 1000)};
+    const tg_aws_transport_settings transport = {
+        .region = region, .environment = environment, .connect = connect_to, .owner = access};
+    TG_TRY(tg_trust_new(&trust, &access->tls, detail));
+    TG_TRY(tg_aws_transport_new(loop, &transport, &access->transport));
+    TG_TRY(tg_aws_credentials_new(access->transport, NULL, NULL, &access->credentials));
+    return tg_aws_client_new(access->transport, access->credentials, &access->client);
+}
+
+tg_result tg_aws_access_new(tg_loop *loop, const tg_aws_access_settings *settings, tg_aws_access **out_access,
+                            tg_detail *detail)
+{
+    tg_slice region;
+    TG_TRY(find_region(settings, &region, detail));
+    tg_aws_access *access = calloc(1, sizeof *access);
+    if (access == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    access->settings = *settings;
+    access->settings.region = (tg_slice){NULL, 0}; /* the transport has a copy */
+    tg_result result = set_up(access, loop, region, detail);
+    if (!tg_is_ok(result)) {
+        tg_aws_access_free(access);
+        return result;
+    }
+    *out_access = access;
+    return tg_ok();
+}
+
+void tg_aws_access_free(tg_aws_access *access)
+{
+    if (access == NULL) {
+        return;
+    }
+    tg_aws_client_free(access->client);
+    tg_aws_credentials_free(access->credentials);
+    tg_aws_transport_free(access->transport);
+    for (size_t i = 0; i < access->num_outbounds; i++) {
+        tg_outbound_unref(access->outbounds[i]);
+    }
+    tg_tls_context_unref(access->tls);
+    free(access);
+}
+
+tg_aws_client *tg_aws_access_client(const tg_aws_access *access)
+{
+    return access->client;
+}

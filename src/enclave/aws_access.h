@@ -1,0 +1,38 @@
+/* The enclave's way to AWS, on one loop: over the host's forwards (vsock, a port for each service) or directly, TLS
+ * ending here whatever carries it, with credentials from where AWS's own programs look for them. */
+#ifndef TG_ENCLAVE_AWS_ACCESS_H
+#define TG_ENCLAVE_AWS_ACCESS_H
+
+#include "aws/call.h"
+#include "base/detail.h"
+#include "io/address.h"
+
+typedef struct tg_aws_access tg_aws_access;
+
+typedef struct tg_aws_access_settings {
+    tg_slice region;                /* empty: AWS_REGION, AWS_DEFAULT_REGION */
+    uint32_t proxy_cid;             /* VSOCK_PROXY_CID */
+    uint32_t proxy_port;            /* VSOCK_PROXY_PORT: the base; 0: everything is dialled directly */
+    const char *const *environment; /* outlives the access */
+} tg_aws_access_settings;
+
+/* tg_aws_access_new makes one; nothing is connected.
+ * err   TG_ERR_SYNTAX: no region, or none that is one; those of tg_trust_new (the file of AWS_CA_BUNDLE, or the
+ *       system's bundle); TG_ERR_MEMORY. The detail says what to do
+ * keep  the loop outlives it; thread: the loop's
+ */
+TG_MUST_USE tg_result tg_aws_access_new(tg_loop *loop, const tg_aws_access_settings *settings,
+                                        tg_aws_access **out_access, tg_detail *detail);
+/* tg_aws_access_free ends calls that are under way; nobody is told. NULL is fine. */
+void tg_aws_access_free(tg_aws_access *access);
+
+/* tg_aws_access_client makes calls; it lives as long as the access. */
+tg_aws_client *tg_aws_access_client(const tg_aws_access *access);
+
+/* tg_aws_access_carrier says what is dialled for an endpoint: a forward of the host's.
+ * out   false where the endpoint is dialled itself: no forwards, or an endpoint of the operator's on loopback
+ */
+bool tg_aws_access_carrier(const tg_aws_access_settings *settings, const tg_aws_endpoint *endpoint,
+                           tg_address *out_carrier);
+
+#endif

@@ -1,0 +1,85 @@
+#include "enclave/s3_schemas.h"
+
+#include "enclave/aws_access.h"
+#include "enclave/bucket_schemas.h"
+#include "enclave/s3_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_NAME_BYTES = 1200 };
+
+struct tg_s3_schemas {
+    tg_loop *loop; /* runs while schemas are read, on the thread that reads */
+    tg_aws_access *access;
+    tg_s3_store *store;
+    tg_bucket_schemas *bucket;
+};
+
+/* "The path below the prefix": a prefix is a folder. */
+static void name_prefix(const char *prefix, char out[MAX_NAME_BYTES])
+{
+    size_t len = strlen(prefix);
+    bool is_whole = strcmp(prefix, "/") == 0;
+    (void)snprintf(out, MAX_NAME_BYTES, "%s%s", is_whole ? "" : prefix, prefix[len - 1] != '/' ? "/" : "");
+}
+
+static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *settings, tg_faults *faults)
+{
+    const tg_aws_access_settings access = {.proxy_cid = (uint32_t)settings->vsock_proxy_cid,
+                                           .proxy_port = (uint32_t)settings->vsock_proxy_port,
+                                           .environment = settings->environment};
+    char prefix[MAX_NAME_BYTES];
+    char name[2 * MAX_NAME_BYTES];
+    tg_detail detail = {.line = 0};
+    name_prefix(settings->s3_prefix, prefix);
+    (void)snprintf(name, sizeof name, "s3://%s/%s", settings->s3_bucket, prefix);
+    TG_TRY(tg_loop_new(&schemas->loop));
+    tg_result result = tg_aws_access_new(schemas->loop, &access, &schemas->access, &detail);
+    if (!tg_is_ok(result)) {
+        *tg_faults_add(faults) = detail;
+        return result;
+    }
+    TG_TRY(tg_s3_store_new(tg_aws_access_client(schemas->access), tg_slice_str(settings->s3_bucket),
+                           tg_slice_str(settings->s3_bucket_owner), &schemas->store));
+    return tg_bucket_schemas_new(schemas->loop, tg_s3_store_face(schemas->store), tg_slice_str(prefix),
+                                 tg_slice_str(name), &schemas->bucket);
+}
+
+tg_result tg_s3_schemas_open(const tg_enclave_settings *settings, tg_faults *faults, tg_s3_schemas **out_schemas)
+{
+    if (settings->s3_bucket == NULL) {
+        *out_schemas = NULL;
+        return tg_ok();
+    }
+    tg_s3_schemas *schemas = calloc(1, sizeof *schemas);
+    if (schemas == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    tg_result result = set_up(schemas, settings, faults);
+    if (!tg_is_ok(result)) {
+        tg_s3_schemas_close(schemas);
+        return result;
+    }
+    *out_schemas = schemas;
+    return tg_ok();
+}
+
+void tg_s3_schemas_close(tg_s3_schemas *schemas)
+{
+    if (schemas == NULL) {
+        return;
+    }
+    tg_bucket_schemas_free(schemas->bucket);
+    tg_s3_store_free(schemas->store);
+    tg_aws_access_free(schemas->access);
+    if (schemas->loop != NULL) {
+        tg_loop_free(schemas->loop);
+    }
+    free(schemas);
+}
+
+tg_schema_source *tg_s3_schemas_source(tg_s3_schemas *schemas)
+{
+    return schemas != NULL ? tg_bucket_schemas_source(schemas->bucket) : NULL;
+}
