@@ -159,12 +159,16 @@ static void accept_some(tg_listener *listener)
     }
 }
 
-static void free_if_closed(tg_listener *listener)
+/* Closes everything but the listener itself, which a callback may have been called from. */
+static void release(tg_listener *listener)
 {
-    listener->is_accepting = false;
-    if (listener->is_closed) {
-        free(listener);
-    }
+    listener->is_closed = true;
+    tg_tick_cancel(&listener->tick);
+    tg_tick_cancel(&listener->finish);
+    tg_deadline_disarm(&listener->retry);
+    tg_loop_unwatch_fd(listener->loop, listener->fd);
+    tg_fd_close(&listener->fd);
+    tg_fd_close(&listener->reserve);
 }
 
 static void on_readable(tg_tick *tick)
@@ -172,7 +176,10 @@ static void on_readable(tg_tick *tick)
     tg_listener *listener = TG_OBJECT_OF(tick, tg_listener, tick);
     listener->is_accepting = true;
     accept_some(listener);
-    free_if_closed(listener);
+    listener->is_accepting = false;
+    if (listener->is_closed) {
+        free(listener);
+    }
 }
 
 static void on_events(tg_source *source, uint32_t epoll_events)
@@ -193,13 +200,13 @@ static void on_finish(tg_tick *tick)
     listener->is_accepting = true;
     for (int i = 0; i < ACCEPTS_AT_FINISH && accept_one(listener) == 0; i++) {
     }
-    if (!listener->is_closed) {
-        if (listener->calls->finished != NULL) {
-            listener->calls->finished(listener, listener->owner);
-        }
-        tg_listener_close(listener);
+    if (!listener->is_closed && listener->calls->finished != NULL) {
+        listener->calls->finished(listener, listener->owner);
     }
-    free_if_closed(listener);
+    if (!listener->is_closed) {
+        release(listener);
+    }
+    free(listener);
 }
 
 tg_result tg_listener_open(tg_loop *loop, const tg_bound *bound, const tg_listener_calls *calls, void *owner,
@@ -245,13 +252,7 @@ void tg_listener_close(tg_listener *listener)
     if (listener == NULL || listener->is_closed) {
         return;
     }
-    listener->is_closed = true;
-    tg_tick_cancel(&listener->tick);
-    tg_tick_cancel(&listener->finish);
-    tg_deadline_disarm(&listener->retry);
-    tg_loop_unwatch_fd(listener->loop, listener->fd);
-    tg_fd_close(&listener->fd);
-    tg_fd_close(&listener->reserve);
+    release(listener);
     if (!listener->is_accepting) {
         free(listener);
     }
