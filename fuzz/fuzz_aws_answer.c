@@ -3,7 +3,9 @@
 // Whatever stands where AWS's answer should be: read or refused, and what is shown of it is printable.
 #include "aws/failure.h"
 #include "aws/json.h"
+#include "aws/kms.h"
 #include "aws/s3_page.h"
+#include "aws/secrets_manager.h"
 #include "aws/xml.h"
 
 #include <stdlib.h>
@@ -19,6 +21,26 @@ static tg_result count(tg_slice path, bool is_leaf, tg_slice text, void *owner)
     }
     (*num_elements)++;
     return tg_ok();
+}
+
+/* What is read holds what the operation promises, and of a sealed answer no plaintext. */
+static void read_operations(const json_t *root)
+{
+    tg_buf bytes;
+    tg_aws_secret secret;
+    tg_buf_init(&bytes, 1 << 20);
+    for (unsigned i = 0; i < 2 * TG_AWS_NUM_KMS_OPERATIONS; i++) {
+        tg_aws_kms_answer answer;
+        tg_aws_kms_ask ask = {.operation = (tg_aws_kms_operation)(i / 2)};
+        ask.attestation_document = i % 2 == 1 ? TG_LIT("document") : (tg_slice){NULL, 0};
+        if (tg_is_ok(tg_aws_kms_read_answer(root, &ask, &bytes, &answer)) && i % 2 == 1 && answer.plaintext.len > 0) {
+            abort();
+        }
+    }
+    if (tg_is_ok(tg_aws_secret_read(root, true, &bytes, &secret)) && secret.value.len > tg_buf_len(&bytes)) {
+        abort();
+    }
+    tg_buf_done(&bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -47,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tg_arena_done(&arena);
     json_t *root;
     if (tg_is_ok(tg_aws_json_parse(text, &root))) {
+        read_operations(root);
         json_decref(root);
     }
     return 0;
