@@ -52,7 +52,7 @@ static void take(tg_aws_credentials *credentials, tg_aws_key_set *set, const tg_
         credentials->not_before_ms = 0;
         tg_log(TG_LOG_DEBUG, "aws", "credentials renewed", TG_F_STR("source", credentials->source_name),
                TG_F_UINT("expires", set->expires_unix_s));
-    } else {
+    } else if (failure != NULL) {
         uint64_t twice = credentials->pause_ms * 2;
         credentials->pause_ms = twice < MIN_PAUSE_MS ? MIN_PAUSE_MS : twice < MAX_PAUSE_MS ? twice : MAX_PAUSE_MS;
         credentials->not_before_ms =
@@ -86,7 +86,7 @@ static void refresh(tg_aws_credentials *credentials)
         tg_aws_key_set *set = NULL;
         tg_result result = credentials->source(credentials->owner, &set);
         credentials->source_name = "callback";
-        if (tg_is_ok(result)) {
+        if (tg_is_ok(result) && set != NULL) {
             take(credentials, set, NULL);
         } else {
             fail(credentials, result, "credentials: the caller's source has none");

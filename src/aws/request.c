@@ -66,7 +66,7 @@ static tg_result fill(tg_aws_request *request, const tg_aws_transport *transport
     TG_TRY(tg_arena_copy(&request->arena, ask->body, &request->ask.body));
     tg_buf_init(&hash, sizeof request->payload_hash - 1);
     tg_result result = tg_aws_sha256_append(ask->body, &hash);
-    if (tg_is_ok(result)) {
+    if (tg_is_ok(result) && tg_buf_slice(&hash).ptr != NULL) {
         memcpy(request->payload_hash, tg_buf_slice(&hash).ptr, sizeof request->payload_hash - 1);
     }
     tg_buf_done(&hash);
