@@ -84,8 +84,8 @@ tg_result tg_aws_transport_client(tg_aws_transport *transport, const tg_aws_endp
     tg_http_connector *connector;
     origin *added = &transport->origins[transport->num_origins];
     TG_TRY(transport->settings.connect(endpoint, transport->settings.owner, &connector));
-    TG_TRY(tg_http_client_new(transport->loop, connector, tg_slice_str(endpoint->authority), transport->settings.limits,
-                              &added->client));
+    tg_slice authority = tg_slice_of(endpoint->authority, strlen(endpoint->authority));
+    TG_TRY(tg_http_client_new(transport->loop, connector, authority, transport->settings.limits, &added->client));
     memcpy(added->authority, endpoint->authority, sizeof added->authority);
     added->is_tls = endpoint->is_tls;
     transport->num_origins++;
