@@ -5,10 +5,10 @@
 #include "enclave/measures.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -170,22 +170,13 @@ static void *run_thread(void *argument)
 
 static tg_result start_thread(tg_schema_refresh *refresh)
 {
-    sigset_t all, old;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&refresh->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&refresh->lock, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are the main thread's */
-    int failed = pthread_create(&refresh->thread, NULL, run_thread, refresh);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed != 0) {
-        return tg_fail_os(failed);
-    }
-    pthread_setname_np(refresh->thread, "schemas");
-    return tg_ok();
+    return tg_thread_start(&refresh->thread, "schemas", run_thread, refresh);
 }
 
 tg_result tg_schema_refresh_start(const tg_schema_refresh_options *options, tg_publisher *publisher,

@@ -1,11 +1,12 @@
 #include "enclave/snapshot.h"
 
+#include "base/refs.h"
+
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct tg_snapshot {
-    _Atomic size_t num_refs;
+    tg_refs refs;
     tg_schema_set *schemas;
     uint64_t schemas_unix_ms;
     tg_key_ring *ring;
@@ -51,13 +52,13 @@ bool tg_snapshot_is_ready(const tg_snapshot *snapshot)
 
 tg_snapshot *tg_snapshot_ref(tg_snapshot *snapshot)
 {
-    atomic_fetch_add_explicit(&snapshot->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&snapshot->refs);
     return snapshot;
 }
 
 void tg_snapshot_unref(tg_snapshot *snapshot)
 {
-    if (snapshot != NULL && atomic_fetch_sub_explicit(&snapshot->num_refs, 1, memory_order_acq_rel) == 1) {
+    if (snapshot != NULL && tg_refs_drop(&snapshot->refs)) {
         tg_schema_set_unref(snapshot->schemas);
         tg_key_ring_unref(snapshot->ring);
         tg_tls_context_unref(snapshot->tls);
@@ -72,7 +73,7 @@ static tg_snapshot *copy_of(const tg_snapshot *old)
     if (copy == NULL) {
         return NULL;
     }
-    atomic_init(&copy->num_refs, 1);
+    tg_refs_init(&copy->refs);
     copy->schemas = old->schemas != NULL ? tg_schema_set_ref(old->schemas) : NULL;
     copy->schemas_unix_ms = old->schemas_unix_ms;
     copy->ring = old->ring != NULL ? tg_key_ring_ref(old->ring) : NULL;
@@ -89,7 +90,7 @@ tg_result tg_publisher_new(tg_publisher **out_publisher)
         free(empty);
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&empty->num_refs, 1);
+    tg_refs_init(&empty->refs);
     pthread_mutex_init(&publisher->lock, NULL);
     publisher->current = empty;
     *out_publisher = publisher;

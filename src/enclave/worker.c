@@ -2,10 +2,9 @@
 
 #include "enclave/measures.h"
 #include "io/listener.h"
+#include "sys/thread.h"
 #include "tls/stream.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -254,19 +253,11 @@ static void *run_thread(void *argument)
 
 tg_result tg_worker_start(tg_worker *worker)
 {
-    sigset_t all, old;
     char name[16];
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are the main thread's */
-    int failed = pthread_create(&worker->thread, NULL, run_thread, worker);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed != 0) {
-        return tg_fail_os(failed);
-    }
-    worker->is_started = true;
     snprintf(name, sizeof name, "worker-%u", worker->index % 1000);
-    pthread_setname_np(worker->thread, name);
-    return tg_ok();
+    tg_result started = tg_thread_start(&worker->thread, name, run_thread, worker);
+    worker->is_started = tg_is_ok(started);
+    return started;
 }
 
 void tg_worker_free(tg_worker *worker)

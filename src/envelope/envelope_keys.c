@@ -1,11 +1,11 @@
 #include "envelope/envelope_keys.h"
 
+#include "base/refs.h"
 #include "crypto/hkdf.h"
 #include "crypto/hpke.h"
 #include "crypto/sha256.h"
 #include "envelope/ohttp.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { NUM_EPOCHS = 3, MAX_SETS = TG_MAX_ENVELOPE_SOURCES * NUM_EPOCHS, MATERIAL_BYTES = 32, MAX_INFO_BYTES = 64 };
@@ -19,7 +19,7 @@ typedef struct key_set {
 } key_set;
 
 struct tg_envelope_keys {
-    atomic_uint num_refs;
+    tg_refs refs;
     uint64_t until_unix_s;
     size_t num_sets;
     key_set sets[MAX_SETS]; /* the first: the current key, this epoch; the second: the last epoch */
@@ -67,7 +67,7 @@ tg_result tg_envelope_keys_new(const tg_secret *const *sources, size_t num_sourc
     if (keys == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&keys->num_refs, 1);
+    tg_refs_init(&keys->refs);
     keys->until_unix_s = (epoch + 1) * TG_ENVELOPE_EPOCH_S;
     const uint64_t epochs[NUM_EPOCHS] = {epoch, epoch - 1, epoch + 1}; /* the next: a replica's clock may be ahead */
     for (size_t i = 0; i < num_sources * NUM_EPOCHS; i++) {
@@ -84,13 +84,13 @@ tg_result tg_envelope_keys_new(const tg_secret *const *sources, size_t num_sourc
 
 tg_envelope_keys *tg_envelope_keys_ref(tg_envelope_keys *keys)
 {
-    atomic_fetch_add_explicit(&keys->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&keys->refs);
     return keys;
 }
 
 void tg_envelope_keys_unref(tg_envelope_keys *keys)
 {
-    if (keys == NULL || atomic_fetch_sub_explicit(&keys->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (keys == NULL || !tg_refs_drop(&keys->refs)) {
         return;
     }
     for (size_t i = 0; i < keys->num_sets; i++) {

@@ -5,7 +5,6 @@
 #include "sys/file.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 enum { BASE64_LEN = 44, MAX_FILE_BYTES = BASE64_LEN + 2 };
 
@@ -51,21 +50,19 @@ static tg_result ring_of(tg_slice content, tg_key_ring **out_ring, tg_detail *de
 tg_result tg_key_file_read(const char *path, tg_key_ring **out_ring, tg_detail *out_detail)
 {
     static const char remedy[] = "make one with `teegate dek generate --out FILE`";
-    struct stat info;
-    if (stat(path, &info) != 0) {
-        tg_result why = errno == ENOENT ? tg_fail(TG_ERR_NOT_FOUND) : tg_fail_os(errno);
-        return refuse(out_detail, path, why, errno == ENOENT ? "no such file" : "cannot be opened", remedy);
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return refuse(out_detail, path, tg_fail(TG_ERR_UNSUPPORTED), "not a regular file", "name a file of 32 bytes");
-    }
     tg_buf content;
     tg_buf_init_wiped(&content, MAX_FILE_BYTES);
-    tg_result done = tg_file_read(path, &content);
+    tg_result done = tg_file_read_regular(path, &content);
     if (tg_is_ok(done)) {
         done = ring_of(tg_buf_slice(&content), out_ring, out_detail);
     }
     tg_buf_done(&content);
+    if (done.os_error == ENOENT) {
+        return refuse(out_detail, path, tg_fail(TG_ERR_NOT_FOUND), "no such file", remedy);
+    }
+    if (done.code == TG_ERR_UNSUPPORTED) {
+        return refuse(out_detail, path, done, "not a regular file", "name a file of 32 bytes");
+    }
     if (done.code == TG_ERR_SYNTAX || done.code == TG_ERR_LIMIT) {
         return refuse(out_detail, path, tg_fail(TG_ERR_SYNTAX), "holds neither 32 bytes nor the base64 of 32 bytes",
                       remedy);

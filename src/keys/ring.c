@@ -1,12 +1,12 @@
 #include "keys/ring.h"
 
+#include "base/refs.h"
 #include "base/text.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct tg_key_ring {
-    _Atomic size_t num_refs;
+    tg_refs refs;
     uint64_t created_unix_ms;
     size_t num_entries;
     tg_ring_entry entries[TG_MAX_RING_KEYS];
@@ -85,7 +85,7 @@ tg_result tg_key_ring_new(tg_ring_entry *entries, size_t num_entries, uint64_t c
     if (ring == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&ring->num_refs, 1);
+    tg_refs_init(&ring->refs);
     ring->created_unix_ms = created_unix_ms;
     for (int wants_current = 1; wants_current >= 0; wants_current--) {
         for (size_t i = 0; i < num_entries; i++) {
@@ -100,13 +100,13 @@ tg_result tg_key_ring_new(tg_ring_entry *entries, size_t num_entries, uint64_t c
 
 tg_key_ring *tg_key_ring_ref(tg_key_ring *ring)
 {
-    atomic_fetch_add_explicit(&ring->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&ring->refs);
     return ring;
 }
 
 void tg_key_ring_unref(tg_key_ring *ring)
 {
-    if (ring != NULL && atomic_fetch_sub_explicit(&ring->num_refs, 1, memory_order_acq_rel) == 1) {
+    if (ring != NULL && tg_refs_drop(&ring->refs)) {
         for (size_t i = 0; i < ring->num_entries; i++) {
             tg_secret_free(ring->entries[i].key);
         }

@@ -1,11 +1,11 @@
 #include "outbound/outbound.h"
 
+#include "base/refs.h"
 #include "io/dial.h"
 #include "io/peer.h"
 #include "sys/log.h"
 #include "tls/stream.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ enum { DEFAULT_WAIT_MS = 10000, MAX_LINE_BYTES = TG_MAX_HOST_BYTES + 12, REASON_
 
 struct tg_outbound {
     tg_http_connector connector; /* first */
-    atomic_uint num_refs;
+    tg_refs refs;
     tg_origin origin;
     tg_address carrier;
     tg_tls_context *tls; /* NULL: plain */
@@ -271,7 +271,7 @@ tg_result tg_outbound_new(const tg_outbound_settings *settings, tg_outbound **ou
     if (outbound == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&outbound->num_refs, 1);
+    tg_refs_init(&outbound->refs);
     outbound->connector = (tg_http_connector){.connect = begin, .cancel = cancel};
     outbound->origin = origin;
     outbound->origin.path = (tg_slice){NULL, 0}; /* the text is the caller's */
@@ -294,13 +294,13 @@ tg_result tg_outbound_new(const tg_outbound_settings *settings, tg_outbound **ou
 
 tg_outbound *tg_outbound_ref(tg_outbound *outbound)
 {
-    atomic_fetch_add_explicit(&outbound->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&outbound->refs);
     return outbound;
 }
 
 void tg_outbound_unref(tg_outbound *outbound)
 {
-    if (outbound == NULL || atomic_fetch_sub_explicit(&outbound->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (outbound == NULL || !tg_refs_drop(&outbound->refs)) {
         return;
     }
     tg_tls_context_unref(outbound->tls);

@@ -6,13 +6,13 @@
 
 tg_proxy_config *tg_proxy_config_ref(tg_proxy_config *config)
 {
-    atomic_fetch_add_explicit(&config->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&config->refs);
     return config;
 }
 
 void tg_proxy_config_unref(tg_proxy_config *config)
 {
-    if (config != NULL && atomic_fetch_sub_explicit(&config->num_refs, 1, memory_order_acq_rel) == 1) {
+    if (config != NULL && tg_refs_drop(&config->refs)) {
         tg_arena_done(&config->arena);
         free(config);
     }

@@ -5,10 +5,9 @@
 
 #include "base/arena.h"
 #include "base/detail.h"
+#include "base/refs.h"
 #include "io/address.h"
 #include "proxy/egress_rules.h"
-
-#include <stdatomic.h>
 
 enum {
     TG_MAX_CONFIG_BYTES = 1 << 20,
@@ -81,7 +80,7 @@ typedef struct tg_proxy_timeouts {
 } tg_proxy_timeouts;
 
 typedef struct tg_proxy_config {
-    _Atomic size_t num_refs;
+    tg_refs refs;
     tg_arena arena;
     const tg_proxy_domain *domains; /* sorted: exact names before wildcards, then by name */
     size_t num_domains;

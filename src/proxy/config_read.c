@@ -152,7 +152,7 @@ static tg_proxy_config *make(void)
 {
     tg_proxy_config *config = calloc(1, sizeof *config);
     if (config != NULL) {
-        atomic_init(&config->num_refs, 1);
+        tg_refs_init(&config->refs);
         tg_arena_init(&config->arena, MAX_ARENA_BYTES, false);
     }
     return config;

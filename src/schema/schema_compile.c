@@ -6,13 +6,13 @@
 
 tg_schema *tg_schema_ref(tg_schema *schema)
 {
-    atomic_fetch_add_explicit(&schema->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&schema->refs);
     return schema;
 }
 
 void tg_schema_unref(tg_schema *schema)
 {
-    if (schema == NULL || atomic_fetch_sub_explicit(&schema->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (schema == NULL || !tg_refs_drop(&schema->refs)) {
         return;
     }
     if (schema->listing != NULL) {
@@ -106,7 +106,7 @@ tg_result tg_schema_compile(tg_library *library, uint32_t doc, bool is_for_lint,
     if (schema == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&schema->num_refs, 1);
+    tg_refs_init(&schema->refs);
     tg_arena_init(&schema->arena, (size_t)256 << 20, false);
     tg_name_index_init(&schema->component_index);
     tg_net net;

@@ -2,15 +2,14 @@
 #ifndef TG_SCHEMA_SCHEMA_COMPILE_H
 #define TG_SCHEMA_SCHEMA_COMPILE_H
 
+#include "base/refs.h"
 #include "schema/graph_store.h"
 #include "schema/library.h"
 #include "schema/listing.h"
 #include "schema/schema_set.h"
 
-#include <stdatomic.h>
-
 struct tg_schema {
-    atomic_uint num_refs;
+    tg_refs refs;
     tg_arena arena; /* names */
     tg_slice name;
     tg_slice file;

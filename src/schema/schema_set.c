@@ -1,12 +1,13 @@
 #include "schema/schema_set.h"
 
+#include "base/refs.h"
 #include "schema/schema_batch.h"
 #include "schema/schema_compile.h"
 
 #include <stdlib.h>
 
 struct tg_schema_set {
-    atomic_uint num_refs;
+    tg_refs refs;
     tg_schema **schemas; /* by name */
     bool *is_kept;
     size_t num_schemas;
@@ -18,13 +19,13 @@ struct tg_schema_set {
 
 tg_schema_set *tg_schema_set_ref(tg_schema_set *set)
 {
-    atomic_fetch_add_explicit(&set->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&set->refs);
     return set;
 }
 
 void tg_schema_set_unref(tg_schema_set *set)
 {
-    if (set == NULL || atomic_fetch_sub_explicit(&set->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (set == NULL || !tg_refs_drop(&set->refs)) {
         return;
     }
     for (size_t i = 0; i < set->num_schemas; i++) {
@@ -208,7 +209,7 @@ tg_result tg_schema_set_build(const tg_schema_file *files, size_t num_files, con
     if (set == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&set->num_refs, 1);
+    tg_refs_init(&set->refs);
     tg_name_index_init(&set->index);
     tg_schema_batch batch;
     tg_result result = tg_schema_batch_compile(&batch, files, num_files, options, faults);

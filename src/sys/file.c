@@ -72,6 +72,21 @@ tg_result tg_file_read(const char *path, tg_buf *buf)
     return result;
 }
 
+tg_result tg_file_read_regular(const char *path, tg_buf *buf)
+{
+    struct stat facts;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* opening a FIFO would wait for its writer */
+    if (fd < 0) {
+        return tg_fail_os(errno);
+    }
+    tg_result result = fstat(fd, &facts) == 0 ? tg_ok() : tg_fail_os(errno);
+    if (tg_is_ok(result)) {
+        result = S_ISREG(facts.st_mode) ? tg_file_read_fd(fd, buf, NULL, NULL) : tg_fail(TG_ERR_UNSUPPORTED);
+    }
+    close(fd);
+    return result;
+}
+
 tg_result tg_file_write_all(int fd, tg_slice bytes)
 {
     while (bytes.len > 0) {

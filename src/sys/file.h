@@ -9,6 +9,11 @@
  */
 TG_MUST_USE tg_result tg_file_read(const char *path, tg_buf *buf);
 
+/* tg_file_read_regular does so for a regular file alone: it never waits for a FIFO's writer or a device.
+ * err   as above; TG_ERR_UNSUPPORTED: another kind of file, a directory too
+ */
+TG_MUST_USE tg_result tg_file_read_regular(const char *path, tg_buf *buf);
+
 /* tg_file_read_fd reads `fd` to its end; it stays open and blocking reads are waited for. Errors as above.
  * on_read  NULL, or told of the bytes read so far after each read
  */

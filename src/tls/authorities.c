@@ -79,7 +79,7 @@ static tg_result make(STACK_OF(X509) * certificates, int64_t now_unix_s, tg_tls_
     if (authorities == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&authorities->num_refs, 1);
+    tg_refs_init(&authorities->refs);
     tg_tls_errors_clear();
     if (!add_all(authorities, certificates) || !hash(certificates, authorities->sha256)) {
         tg_tls_authorities_unref(authorities);
@@ -108,9 +108,11 @@ tg_result tg_tls_authorities_load(const char *path, int64_t now_unix_s, tg_tls_a
 {
     TG_CLEANUP(tg_buf_done) tg_buf pem;
     tg_buf_init(&pem, TG_MAX_AUTHORITIES_PEM_BYTES);
-    tg_result result = tg_file_read(path, &pem);
+    tg_result result = tg_file_read_regular(path, &pem);
     if (result.code == TG_ERR_SYSTEM) {
         tg_detail_set_reason(detail, "cannot be read: %s", tg_log_error_text(result));
+    } else if (result.code == TG_ERR_UNSUPPORTED) {
+        tg_detail_set_reason(detail, "is no regular file");
     } else if (result.code == TG_ERR_LIMIT) {
         tg_detail_set_reason(detail, "longer than %zu bytes", pem.max);
     } else if (tg_is_ok(result)) {
@@ -124,13 +126,13 @@ tg_result tg_tls_authorities_load(const char *path, int64_t now_unix_s, tg_tls_a
 
 tg_tls_authorities *tg_tls_authorities_ref(tg_tls_authorities *authorities)
 {
-    atomic_fetch_add_explicit(&authorities->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&authorities->refs);
     return authorities;
 }
 
 void tg_tls_authorities_unref(tg_tls_authorities *authorities)
 {
-    if (authorities == NULL || atomic_fetch_sub_explicit(&authorities->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (authorities == NULL || !tg_refs_drop(&authorities->refs)) {
         return;
     }
     X509_STORE_free(authorities->store);

@@ -141,7 +141,7 @@ static tg_result make(bool is_server, tg_tls_context **out_context, tg_detail *d
     if (context == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&context->num_refs, 1);
+    tg_refs_init(&context->refs);
     context->is_server = is_server;
     tg_tls_errors_clear();
     context->ssl_ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
@@ -225,7 +225,7 @@ tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context)
 
 tg_tls_context *tg_tls_context_ref(tg_tls_context *context)
 {
-    atomic_fetch_add_explicit(&context->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&context->refs);
     return context;
 }
 
@@ -236,7 +236,7 @@ const tg_tls_identity *tg_tls_context_identity(const tg_tls_context *context)
 
 void tg_tls_context_unref(tg_tls_context *context)
 {
-    if (context == NULL || atomic_fetch_sub_explicit(&context->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (context == NULL || !tg_refs_drop(&context->refs)) {
         return;
     }
     SSL_CTX_free(context->ssl_ctx);

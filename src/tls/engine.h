@@ -2,16 +2,16 @@
 #ifndef TG_TLS_ENGINE_H
 #define TG_TLS_ENGINE_H
 
+#include "base/refs.h"
 #include "tls/authorities.h"
 #include "tls/context.h"
 #include "tls/identity.h"
 #include "tls/tickets.h"
 
 #include <openssl/ssl.h>
-#include <stdatomic.h>
 
 struct tg_tls_identity {
-    atomic_uint num_refs;
+    tg_refs refs;
     bool is_generated;
     X509 *certificate;
     STACK_OF(X509) * chain; /* behind the certificate, may be empty */
@@ -22,7 +22,7 @@ struct tg_tls_identity {
 };
 
 struct tg_tls_authorities {
-    atomic_uint num_refs;
+    tg_refs refs;
     size_t num_certificates;
     X509_STORE *store;
     STACK_OF(X509_NAME) * names;
@@ -30,7 +30,7 @@ struct tg_tls_authorities {
 };
 
 struct tg_tls_context {
-    atomic_uint num_refs;
+    tg_refs refs;
     bool is_server;
     SSL_CTX *ssl_ctx;
     tg_tls_tickets *tickets;

@@ -105,7 +105,7 @@ tg_result tg_tls_identity_new_of(STACK_OF(X509) * certificates, EVP_PKEY *key, b
         EVP_PKEY_free(key);
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&identity->num_refs, 1);
+    tg_refs_init(&identity->refs);
     identity->key = key;
     identity->is_generated = is_generated;
     identity->not_before_unix_s = INT64_MIN;
@@ -197,11 +197,13 @@ tg_result tg_tls_identity_parse(tg_slice chain_pem, tg_slice key_pem, int64_t no
 
 static tg_result read_file(const char *path, tg_buf *buf, tg_detail *detail)
 {
-    tg_result result = tg_file_read(path, buf);
+    tg_result result = tg_file_read_regular(path, buf);
     if (!tg_is_ok(result)) {
         tg_detail_set_place(detail, tg_slice_str(path), 0, (tg_slice){NULL, 0});
         if (result.code == TG_ERR_LIMIT) {
             tg_detail_set_reason(detail, "longer than %zu bytes", buf->max);
+        } else if (result.code == TG_ERR_UNSUPPORTED) {
+            tg_detail_set_reason(detail, "is no regular file");
         } else {
             tg_detail_set_reason(detail, "cannot be read: %s", tg_log_error_text(result));
         }
@@ -229,13 +231,13 @@ tg_result tg_tls_identity_load(const char *chain_path, const char *key_path, int
 
 tg_tls_identity *tg_tls_identity_ref(tg_tls_identity *identity)
 {
-    atomic_fetch_add_explicit(&identity->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&identity->refs);
     return identity;
 }
 
 void tg_tls_identity_unref(tg_tls_identity *identity)
 {
-    if (identity == NULL || atomic_fetch_sub_explicit(&identity->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (identity == NULL || !tg_refs_drop(&identity->refs)) {
         return;
     }
     X509_free(identity->certificate);

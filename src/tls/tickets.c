@@ -1,5 +1,6 @@
 #include "tls/tickets.h"
 
+#include "base/refs.h"
 #include "sys/clock.h"
 #include "sys/secret.h"
 #include "tls/engine.h"
@@ -16,7 +17,7 @@ enum { NAME_BYTES = 16, CIPHER_KEY_BYTES = 32, MAC_KEY_BYTES = 32, IV_BYTES = 16
 enum { KEY_BYTES = NAME_BYTES + CIPHER_KEY_BYTES + MAC_KEY_BYTES };
 
 struct tg_tls_tickets {
-    atomic_uint num_refs;
+    tg_refs refs;
     uint64_t period_ms;
     EVP_CIPHER *cipher;
     pthread_rwlock_t lock; /* of what follows: held for microseconds in a handshake that takes hundreds */
@@ -45,7 +46,7 @@ tg_result tg_tls_tickets_new(uint64_t period_ms, tg_tls_tickets **out_tickets)
         free(tickets);
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&tickets->num_refs, 1);
+    tg_refs_init(&tickets->refs);
     tickets->period_ms = period_ms;
     tickets->rotated_ms = tg_clock_monotonic_ms();
     tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
@@ -225,13 +226,13 @@ tg_result tg_tls_tickets_install(tg_tls_tickets *tickets, SSL_CTX *ssl_ctx)
 
 tg_tls_tickets *tg_tls_tickets_ref(tg_tls_tickets *tickets)
 {
-    atomic_fetch_add_explicit(&tickets->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&tickets->refs);
     return tickets;
 }
 
 void tg_tls_tickets_unref(tg_tls_tickets *tickets)
 {
-    if (tickets == NULL || atomic_fetch_sub_explicit(&tickets->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (tickets == NULL || !tg_refs_drop(&tickets->refs)) {
         return;
     }
     tg_secret_free(tickets->current);

@@ -1,5 +1,6 @@
 #include "crypto/init.h"
 #include "fields/rewrite.h"
+#include "keys/file_source.h"
 #include "sys/file.h"
 #include "tool/commands.h"
 #include "tool/schema_input.h"
@@ -12,7 +13,7 @@
 
 #define MAX_DOCUMENT_BYTES ((size_t)1 << 30)
 #define MAX_ARENA_BYTES    ((size_t)4 << 30)
-enum { STEP_BYTES = 1 << 20, DEK_BYTES = 32 };
+enum { STEP_BYTES = 1 << 20 };
 
 #define SCHEMA_OPTIONS                                                                                                 \
     {.name = "schema",                                                                                                 \
@@ -27,7 +28,7 @@ enum { STEP_BYTES = 1 << 20, DEK_BYTES = 32 };
                  "others)"},                                                                                           \
     {                                                                                                                  \
         .name = "dek-file", .letter = 'k', .argument = "FILE", .completes = TG_COMPLETES_FILES,                        \
-        .help = "the data key, 32 bytes"                                                                               \
+        .help = "the data key: 32 bytes, or their base64"                                                              \
     }
 
 static const tg_option encrypt_options[] = {SCHEMA_OPTIONS};
@@ -71,24 +72,6 @@ static int load_root(const tg_invocation *invocation, tg_schema_input *input, tg
     return status;
 }
 
-/* The file's bytes never stand in memory that can be swapped or dumped for longer than this call. */
-static int read_dek(const char *path, tg_secret **out_dek, tg_console *console)
-{
-    tg_buf bytes;
-    tg_buf_init_wiped(&bytes, DEK_BYTES);
-    tg_result result = tg_file_read(path, &bytes);
-    bool is_dek = tg_is_ok(result) && tg_buf_len(&bytes) == DEK_BYTES;
-    if (is_dek) {
-        result = tg_secret_copy(tg_buf_slice(&bytes), out_dek);
-    }
-    tg_buf_done(&bytes);
-    if (result.code == TG_ERR_LIMIT || (tg_is_ok(result) && !is_dek)) {
-        return tg_console_fail_text(console, "%.150s does not hold exactly %d bytes, as a data key has", path,
-                                    DEK_BYTES);
-    }
-    return tg_is_ok(result) ? TG_EXIT_OK : tg_console_fail_result(console, path, result);
-}
-
 static int load_keys(const tg_invocation *invocation, tg_field_keys **out_keys, tg_console *console)
 {
     const char *path = tg_invocation_value(invocation, "dek-file");
@@ -99,14 +82,15 @@ static int load_keys(const tg_invocation *invocation, tg_field_keys **out_keys, 
     if (!tg_is_ok(result)) {
         return tg_console_fail_result(console, "the ciphers cannot be used", result);
     }
-    tg_secret *dek = NULL;
-    int status = read_dek(path, &dek, console);
-    if (status != TG_EXIT_OK) {
-        return status;
+    tg_key_ring *ring = NULL;
+    tg_detail detail = {0};
+    if (!tg_is_ok(tg_key_file_read(path, &ring, &detail))) {
+        return tg_console_fail(console, &detail);
     }
-    const tg_field_key key = {TG_LIT("file"), dek, true};
+    const tg_ring_entry *entry = tg_key_ring_at(ring, 0);
+    const tg_field_key key = {entry->id, entry->key, true};
     result = tg_field_keys_new(&key, 1, out_keys);
-    tg_secret_free(dek);
+    tg_key_ring_unref(ring);
     return tg_is_ok(result) ? TG_EXIT_OK : tg_console_fail_result(console, "the data key cannot be used", result);
 }
 

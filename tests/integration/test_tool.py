@@ -328,7 +328,7 @@ def test_completion_bash_offers_what_the_tables_hold(teegate, scratch):
     (scratch / "folder").mkdir()
     (scratch / "file.yaml").write_text("")
     offered = [
-        (("",), {"encrypt", "decrypt", "token", "schema", "dek", "attest", "dev", "completion"}),
+        (("",), {"encrypt", "decrypt", "token", "schema", "dek", "attest", "kms", "dev", "completion"}),
         (("sch",), {"schema"}),
         (("schema", ""), {"lint", "diff"}),
         (("schema", "lint", "--"), {"--help", "--json", "--notes", "--accept"}),

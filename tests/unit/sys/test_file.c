@@ -45,6 +45,27 @@ static void read_file_gives_what_was_written(void **state)
     unlink(path);
 }
 
+static void read_regular_takes_no_other_kind_and_never_waits(void **state)
+{
+    (void)state;
+    char path[96];
+    snprintf(path, sizeof path, "%s/it", folder);
+    tg_buf buf;
+    tg_buf_init(&buf, 3);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_code(tg_file_read_regular(path, &buf), TG_ERR_UNSUPPORTED);
+    unlink(path);
+    assert_code(tg_file_read_regular(folder, &buf), TG_ERR_UNSUPPORTED);
+    assert_code(tg_file_read_regular("/dev/zero", &buf), TG_ERR_UNSUPPORTED);
+    assert_int_equal(tg_file_read_regular(path, &buf).os_error, ENOENT);
+    assert_ok(tg_file_write_new(path, 0600, TG_LIT("abc")));
+    assert_ok(tg_file_read_regular(path, &buf));
+    assert_slice(tg_buf_slice(&buf), "abc");
+    assert_code(tg_file_read_regular(path, &buf), TG_ERR_LIMIT);
+    tg_buf_done(&buf);
+    unlink(path);
+}
+
 static void read_folder_and_absent_file_fail(void **state)
 {
     (void)state;
@@ -108,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(read_file_gives_what_was_written),
+        cmocka_unit_test(read_regular_takes_no_other_kind_and_never_waits),
         cmocka_unit_test(read_folder_and_absent_file_fail),
         cmocka_unit_test(read_fd_nonblocking_pipe_is_waited_for),
     };
