@@ -3,8 +3,9 @@
 
 One worker each, on the first CPU; wrk on the others. The request: POST of bench/record.json (37 values, 4 of
 them PII) over TLS 1.3 (P-256 certificate, the same suite with both), keep-alive, 16 connections. CPU is what /proc/PID/stat says of all of a
-server's processes over a run, divided by the requests that wrk counted; of several runs the median. Then what a
-connection costs that has sent one request and rests. TG_BENCH_QUICK: short runs, for a check that it works.
+server's processes over a run, divided by the requests that wrk counted; of several runs the median, beside it the lowest and highest. The same with 100
+connections; handshakes, full and resumed, by CPU each; the first answer after a start; and what a connection costs that has
+sent one request and rests. TG_BENCH_QUICK: short runs, for a check that it works.
 """
 
 import json
@@ -23,7 +24,7 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("TEEGATE_BUILD", SOURCE / "build/release"))
 QUICK = bool(os.environ.get("TG_BENCH_QUICK"))
-RUNS, RUN_S, NUM_IDLE = (2, 1, 100) if QUICK else (7, 3, 2000)
+RUNS, RUN_S, NUM_IDLE, NUM_HANDSHAKES, NUM_STARTS = (2, 1, 100, 200, 2) if QUICK else (7, 3, 2000, 2500, 7)
 CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPUS, CLIENT_CPUS = CPUS[:1], CPUS[1:] or CPUS[:1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -64,8 +65,8 @@ class Server:
             total += int(re.search(r"^VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1])
         return total
 
-    def wait(self):
-        deadline = time.monotonic() + 15
+    def wait(self, patience_s=15):
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
@@ -94,8 +95,8 @@ def client_context():
 CONTEXT = client_context()
 
 
-def connect(port):
-    return CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20))
+def connect(port, session=None):
+    return CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), session=session)
 
 
 def compose(method, path, body):
@@ -136,15 +137,16 @@ def make_certificate(folder):
                     "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
 
 
-def start_enclave(folder):
+def start_enclave(folder, before=(), more_env=None):
     port = free_port()
     (folder / "schemas").mkdir()
     shutil.copy(SOURCE / "bench/record.yaml", folder / "schemas")
     (folder / "dek").write_bytes(b"\xaa" * 32)
     env = {"PATH": os.environ["PATH"], "LISTEN_ADDRESS": f"tcp:127.0.0.1:{port}", "WORKERS": "1", "LOG_LEVEL": "warn",
            "SCHEMA_DIR": str(folder / "schemas"), "DEK_FILE": str(folder / "dek"),
-           "TLS_CERT_PATH": str(folder / "cert.pem"), "TLS_KEY_PATH": str(folder / "key.pem"), "IDLE_TIMEOUT_SECS": "600"}
-    return Server("teegate-enclave", port, [BUILD / "teegate-enclave", "--local-mode"], folder, env)
+           "TLS_CERT_PATH": str(folder / "cert.pem"), "TLS_KEY_PATH": str(folder / "key.pem"), "IDLE_TIMEOUT_SECS": "600",
+           **(more_env or {})}
+    return Server("teegate-enclave", port, [*before, BUILD / "teegate-enclave", "--local-mode"], folder, env)
 
 
 def start_nginx(folder):
@@ -188,9 +190,9 @@ end
                                     + "done" + (folder / "post.lua").read_text().split("\ndone", 1)[1])
 
 
-def load(server, script):
+def load(server, script, connections):
     before = server.cpu_ticks()
-    done = subprocess.run(["wrk", "-t1", "-c16", f"-d{RUN_S}s", "-s", script, f"https://127.0.0.1:{server.port}"],
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{RUN_S}s", "-s", script, f"https://127.0.0.1:{server.port}"],
                           preexec_fn=pin(CLIENT_CPUS), capture_output=True, text=True, check=True)
     ticks = server.cpu_ticks() - before
     result = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
@@ -200,14 +202,55 @@ def load(server, script):
             "per_s": result["requests"] / (result["duration_us"] / 1e6), "p99_us": result["p99_us"]}
 
 
-def by_turns(servers, script):
+def by_turns(servers, measure, runs=RUNS):
+    """What `measure` gives for each server, in turns: for each figure the median, the lowest and the highest."""
     results = {server.name: [] for server in servers}
     for server in servers:
-        load(server, script)  # warm
-    for turn in range(RUNS):
+        measure(server)  # warm
+    for turn in range(runs):
         for server in servers if turn % 2 == 0 else servers[::-1]:
-            results[server.name].append(load(server, script))
-    return {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in results.items()}
+            results[server.name].append(measure(server))
+    return {name: {key: summary([run[key] for run in found]) for key in found[0]} for name, found in results.items()}
+
+
+def summary(values):
+    return statistics.median(values), min(values), max(values)
+
+
+def handshakes(server, is_resumed):
+    """CPU of a connection that is made, asks once (so that it gets its ticket) and ends."""
+    session = None
+    if is_resumed:
+        with connect(server.port) as sock:
+            sock.sendall(compose("GET", "/live", b""))
+            read_answer(sock)
+            session = sock.session
+    before = server.cpu_ticks()
+    for _ in range(NUM_HANDSHAKES):
+        with connect(server.port, session) as sock:
+            sock.sendall(compose("GET", "/live", b""))
+            read_answer(sock)
+            if sock.session_reused != is_resumed:
+                sys.exit(f"{server.name}: a handshake was {'not ' if is_resumed else ''}resumed")
+    return {"cpu_us": (server.cpu_ticks() - before) / TICKS * 1e6 / NUM_HANDSHAKES}
+
+
+def first_answer_ms(start):
+    """From the start of the process to the end of its first answer."""
+    with tempfile.TemporaryDirectory(prefix="tg-bench.") as name:
+        folder = pathlib.Path(name)
+        make_certificate(folder)
+        began = time.monotonic()
+        server = start(folder)
+        while True:
+            try:
+                ask(server.port, "GET", "/live", b"")
+                break
+            except OSError:
+                time.sleep(0.0005)
+        took = time.monotonic() - began
+        server.end()
+    return took * 1000
 
 
 def idle_kib(server, path, method, body):
@@ -229,19 +272,36 @@ def idle_kib(server, path, method, body):
     return (after - before) / NUM_IDLE
 
 
-def row(what, value, unit):
-    print(f"| {what} | {value} | {unit} |", flush=True)
+def row(what, figure, unit, digits=2):
+    value, *others = figure if isinstance(figure, tuple) else (figure,)
+    spread = " to ".join(f"{other:.{digits}f}" for other in others)
+    print(f"| {what} | {value:.{digits}f} | {unit} | {spread} |", flush=True)
 
 
-def report(what, medians):
-    ours, theirs = medians["teegate-enclave"], medians["nginx"]
-    for name, result in medians.items():
-        label = name if name != "nginx" else "nginx, return 200"
-        row(f"{what}: {label}", f"{result['cpu_us']:.1f}", "us CPU a request")
-    row(f"{what}: teegate-enclave / nginx", f"{ours['cpu_us'] / theirs['cpu_us']:.2f}", "of the CPU")
-    for name, result in medians.items():
-        row(f"{what}: {name}, 16 connections on one core", f"{result['per_s']:.0f}", "requests/s")
-        row(f"{what}: {name}, 99th percentile", f"{result['p99_us'] / 1000:.2f}", "ms")
+def report_ratio(what, results):
+    row(f"{what}: teegate-enclave / nginx", results["teegate-enclave"]["cpu_us"][0] / results["nginx"]["cpu_us"][0], "of the CPU")
+
+
+def report_load(what, servers, script):
+    results = by_turns(servers, lambda server: load(server, script, 16))
+    for name, result in results.items():
+        row(f"{what}: {name if name != 'nginx' else 'nginx, return 200'}", result["cpu_us"], "us CPU a request", 1)
+    report_ratio(what, results)
+    for name, result in results.items():
+        row(f"{what}: {name}, 16 connections on one core", result["per_s"], "requests/s", 0)
+    for connections in (16, 100):
+        if connections != 16:
+            results = by_turns(servers, lambda server: load(server, script, 100))
+        for name, result in results.items():
+            p99 = tuple(value / 1000 for value in result["p99_us"])
+            row(f"{what}: {name}, 99th percentile, {connections} connections", p99, "ms")
+
+
+def report_handshakes(what, servers, is_resumed):
+    results = by_turns(servers, lambda server: handshakes(server, is_resumed), 2 if QUICK else 5)
+    for name, result in results.items():
+        row(f"{what}: {name}", result["cpu_us"], "us CPU, with one GET", 0)
+    report_ratio(what, results)
 
 
 def main():
@@ -261,15 +321,18 @@ def main():
         sealed = ask(servers[0].port, "POST", "/encrypt", body)
         if sealed.count(b'"v1.') != 4:
             sys.exit(f"the enclave's answer holds other than 4 tokens:\n{sealed.decode()}")
-        report(f"POST of {len(body)} bytes, 4 values sealed", by_turns(servers, folder / "post.lua"))
-        report("GET without a body", by_turns(servers, folder / "get.lua"))
+        report_load(f"POST of {len(body)} bytes, 4 values sealed", servers, folder / "post.lua")
+        report_load("GET without a body", servers, folder / "get.lua")
+        report_handshakes("full handshake", servers, False)
+        report_handshakes("resumed handshake", servers, True)
         for server in servers:
-            value = idle_kib(server, "/encrypt", "POST", body)
-            row(f"idle TLS 1.3 connection after one POST: {server.name}", f"{value:.1f}", "KiB resident")
+            row(f"idle TLS 1.3 connection after one POST: {server.name}", idle_kib(server, "/encrypt", "POST", body), "KiB resident", 1)
     finally:
         for server in servers:
             server.end()
         shutil.rmtree(folder)
+    for name, start in (("teegate-enclave", start_enclave), ("nginx", start_nginx)):
+        row(f"first answer after the start: {name}", summary([first_answer_ms(start) for _ in range(NUM_STARTS)]), "ms", 1)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def program_path(name):
 
 def clean_environment(extra):
     """The environment without what would set teegate: only what the test gives counts."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "TEEGATE_CPU", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment.update({name: str(value) for name, value in (extra or {}).items()})
     return environment
