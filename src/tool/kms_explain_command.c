@@ -12,18 +12,16 @@ enum { MAX_DOCUMENT_TEXT_BYTES = 65536, KMS_DOCUMENT_AGE_S = 300 };
 typedef struct explanation {
     const tg_invocation *invocation;
     tg_console *console;
-    bool is_json;
     tg_buf policy_bytes, document_bytes, decoded_bytes, refusal_bytes, out;
     tg_key_policy policy;
-    bool has_policy;
     tg_nitro_document document;
-    bool has_document;
     tg_aws_refusal refusal;
-    bool has_refusal;
     tg_policy_context context[TG_MAX_POLICY_CONTEXT];
     tg_policy_call call;
     size_t num_in_list;
     size_t num_findings;
+    bool is_json;
+    bool has_policy, has_document, has_refusal;
     bool is_refused;
 } explanation;
 
