@@ -175,7 +175,7 @@ static tg_result decrypt(CMS_ContentInfo *cms, tg_secret *secret, tg_detail *det
     EVP_CIPHER_CTX *cipher = NULL;
     BIO *chain = CMS_dataInit(cms, NULL);
     BIO *stage = chain != NULL ? BIO_find_type(chain, BIO_TYPE_CIPHER) : NULL;
-    tg_result taken = tg_fail(TG_ERR_AUTH);
+    tg_result taken;
     if (stage == NULL || BIO_get_cipher_ctx(stage, &cipher) != 1) {
         taken = refuse(detail, TG_ERR_UNSUPPORTED, "it has no encrypted content");
     } else if (EVP_CIPHER_CTX_get_nid(cipher) != NID_aes_256_cbc) {

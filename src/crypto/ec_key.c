@@ -228,7 +228,7 @@ static bool derive(EVP_PKEY *own, EVP_PKEY *peer, uint8_t out_shared[TG_EC_SHARE
 tg_result tg_ec_key_agree(const tg_ec_key *key, tg_slice peer, uint8_t out_shared[TG_EC_SHARED_BYTES])
 {
     EVP_PKEY *other = NULL;
-    uint8_t shared[TG_EC_SHARED_BYTES];
+    uint8_t shared[TG_EC_SHARED_BYTES] = {0};
     if (!key->is_private) {
         return tg_fail(TG_ERR_UNSUPPORTED);
     }

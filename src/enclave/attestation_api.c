@@ -10,7 +10,7 @@ static bool is_hex(tg_slice text)
             return false;
         }
     }
-    return text.len >= 2 * TG_MIN_NONCE_BYTES && text.len % 2 == 0;
+    return text.len / 2 >= TG_MIN_NONCE_BYTES && text.len % 2 == 0;
 }
 
 tg_result tg_nonce_parse(tg_slice query, uint8_t out_nonce[TG_MAX_NONCE_BYTES], size_t *out_len)
@@ -26,7 +26,7 @@ tg_result tg_nonce_parse(tg_slice query, uint8_t out_nonce[TG_MAX_NONCE_BYTES], 
         return tg_fail(TG_ERR_SYNTAX);
     }
     tg_slice text = tg_slice_from(query, name.len);
-    if (text.len > 2 * TG_MAX_NONCE_BYTES) {
+    if (text.len / 2 > TG_MAX_NONCE_BYTES || text.len > sizeof bytes) {
         return tg_fail(TG_ERR_RANGE);
     }
     if (is_hex(text)) {

@@ -172,7 +172,7 @@ static tg_result seal(const tg_jwe_recipient *recipient, const tg_ec_key *epheme
     TG_TRY(derive_key(ephemeral, recipient->point, (tg_slice){NULL, 0}, (tg_slice){NULL, 0}, key));
     /* The header moves when out grows: its copy is the AAD. */
     tg_buf aad;
-    tg_buf_init(&aad, TG_MAX_JOSE_HEADER_BYTES * 2);
+    tg_buf_init(&aad, (size_t)TG_MAX_JOSE_HEADER_BYTES * 2);
     tg_result result = tg_buf_append(&aad, tg_slice_from(tg_buf_slice(out), start));
     if (tg_is_ok(result)) {
         result = append_sealed(tg_slice_of(key, sizeof key), tg_buf_slice(&aad), plaintext, out);

@@ -23,11 +23,11 @@ static tg_result append_u16(tg_buf *out, size_t value)
 tg_result tg_ohttp_config_append(tg_buf *out, uint8_t key_id, tg_slice public_key)
 {
     static const unsigned aeads[NUM_ALGORITHMS] = {TG_HPKE_AES_128_GCM, TG_HPKE_AES_256_GCM};
-    TG_TRY(append_u16(out, 1 + 2 + public_key.len + 2 + NUM_ALGORITHMS * ALGORITHM_BYTES));
+    TG_TRY(append_u16(out, 1 + 2 + public_key.len + 2 + (size_t)NUM_ALGORITHMS * ALGORITHM_BYTES));
     TG_TRY(tg_buf_append_byte(out, key_id));
     TG_TRY(append_u16(out, TG_HPKE_KEM_X25519));
     TG_TRY(tg_buf_append(out, public_key));
-    TG_TRY(append_u16(out, NUM_ALGORITHMS * ALGORITHM_BYTES));
+    TG_TRY(append_u16(out, (size_t)NUM_ALGORITHMS * ALGORITHM_BYTES));
     for (size_t i = 0; i < NUM_ALGORITHMS; i++) {
         TG_TRY(append_u16(out, TG_HPKE_KDF_SHA256));
         TG_TRY(append_u16(out, aeads[i]));

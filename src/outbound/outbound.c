@@ -254,7 +254,7 @@ static tg_result write_line(tg_outbound *outbound)
     if (tg_is_ok(result)) {
         result = tg_buf_append_byte(&buf, '\n');
     }
-    if (tg_is_ok(result)) {
+    if (tg_is_ok(result) && tg_buf_len(&buf) > 0) {
         outbound->line_len = tg_buf_len(&buf);
         memcpy(outbound->line, tg_buf_slice(&buf).ptr, outbound->line_len);
     }

@@ -98,7 +98,7 @@ static tg_result read_names(const X509 *certificate, name_list *list)
 {
     int how_many = -1;
     *list = (name_list){.general = X509_get_ext_d2i(certificate, NID_subject_alt_name, &how_many, NULL)};
-    tg_result result = tg_ok();
+    tg_result result;
     if (list->general == NULL && how_many != -1) { /* there, and damaged or doubled */
         tg_tls_errors_clear();
         result = tg_fail(TG_ERR_SYNTAX);
