@@ -36,6 +36,10 @@ static void try_keys(tg_slice input)
     }
     (void)!tg_is_ok(tg_ec_key_agree(x25519, tg_slice_first(input, TG_X25519_PUBLIC_BYTES), shared));
     need(!tg_is_ok(tg_es256_verify(p256, TG_LIT("never signed"), input)));
+    tg_slice point;
+    if (tg_is_ok(tg_p256_from_spki(input, &point))) {
+        need(point.len == TG_P256_PUBLIC_BYTES);
+    }
     if (tg_is_ok(tg_ec_key_from_pem(input, &key))) {
         need(tg_ec_key_public(key).len == TG_P256_PUBLIC_BYTES);
         tg_ec_key_free(key);

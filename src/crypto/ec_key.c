@@ -168,6 +168,26 @@ tg_result tg_ec_key_from_public(tg_curve curve, tg_slice public_key, tg_ec_key *
     return wrap(curve, pkey, false, out_key);
 }
 
+/* SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING }, up to the point. */
+static const uint8_t spki_head[TG_P256_SPKI_BYTES - TG_P256_PUBLIC_BYTES] = {
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+
+void tg_p256_spki(const uint8_t point[TG_P256_PUBLIC_BYTES], uint8_t out_spki[TG_P256_SPKI_BYTES])
+{
+    memcpy(out_spki, spki_head, sizeof spki_head);
+    memcpy(out_spki + sizeof spki_head, point, TG_P256_PUBLIC_BYTES);
+}
+
+tg_result tg_p256_from_spki(tg_slice spki, tg_slice *out_point)
+{
+    if (spki.len != TG_P256_SPKI_BYTES || !tg_slice_starts(spki, tg_slice_of(spki_head, sizeof spki_head))) {
+        return tg_fail(TG_ERR_SYNTAX);
+    }
+    *out_point = tg_slice_from(spki, sizeof spki_head);
+    return tg_ok();
+}
+
 /* OpenSSL would ask for a pass phrase on the terminal. */
 static int refuse_pass_phrase(char *out, int cap, int is_writing, void *owner)
 {

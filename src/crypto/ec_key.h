@@ -16,6 +16,7 @@ enum {
     TG_P256_PUBLIC_BYTES = 65, /* 0x04, x, y (SEC 1 §2.3.3, uncompressed) */
     TG_X25519_PUBLIC_BYTES = 32,
     TG_MAX_EC_PUBLIC_BYTES = TG_P256_PUBLIC_BYTES,
+    TG_P256_SPKI_BYTES = 91,
     TG_ES256_BYTES = 64 /* r, s (RFC 7518 §3.4) */
 };
 
@@ -48,6 +49,13 @@ tg_curve tg_ec_key_curve(const tg_ec_key *key);
 bool tg_ec_key_is_private(const tg_ec_key *key);
 /* The public half, 65 or 32 bytes, living as long as the key. */
 tg_slice tg_ec_key_public(const tg_ec_key *key);
+
+/* tg_p256_spki writes the SubjectPublicKeyInfo (DER, RFC 5480) of an uncompressed point; tg_p256_from_spki reads
+ * exactly that form, and gives the point, which lies inside `spki`. Whether it is on the curve is for
+ * tg_ec_key_from_public. err: TG_ERR_SYNTAX
+ */
+void tg_p256_spki(const uint8_t point[TG_P256_PUBLIC_BYTES], uint8_t out_spki[TG_P256_SPKI_BYTES]);
+TG_FOREIGN TG_MUST_USE tg_result tg_p256_from_spki(tg_slice spki, tg_slice *out_point);
 
 /* tg_ec_key_agree gives what both sides of a Diffie-Hellman exchange know: the x coordinate, or X25519's output.
  * key   private. peer: a public key of the same curve

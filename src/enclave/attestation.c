@@ -26,6 +26,7 @@ struct tg_attestation {
     tg_attest_device *device;
     tg_buf settings_json; /* does not change while the process runs */
     pthread_mutex_t lock; /* of everything below; held while the device signs, which takes some milliseconds */
+    tg_slice public_key;  /* of the snapshot that is asked for: it goes into the document */
     tg_buf kept;          /* a document without nonce, of kept_digest's manifest */
     uint8_t kept_digest[TG_SHA256_BYTES];
     uint64_t kept_ms;
@@ -149,7 +150,7 @@ static void log_failure(tg_attestation *self, const tg_detail *detail, uint64_t 
 
 static tg_result sign(tg_attestation *self, tg_slice digest, tg_slice nonce, uint64_t now_ms, tg_buf *document)
 {
-    const tg_attest_request request = {.nonce = nonce, .user_data = digest};
+    const tg_attest_request request = {.nonce = nonce, .user_data = digest, .public_key = self->public_key};
     tg_detail detail = {0};
     tg_result signed_one = tg_attest(self->device, &request, document, &detail);
     if (!tg_is_ok(signed_one)) {
@@ -197,13 +198,15 @@ static tg_result put_document(tg_attestation *self, tg_slice digest, tg_slice no
     return put;
 }
 
-static tg_result put_answer(tg_attestation *self, tg_slice manifest, tg_slice nonce, tg_buf *answer)
+static tg_result put_answer(tg_attestation *self, tg_slice manifest, tg_slice public_key, tg_slice nonce,
+                            tg_buf *answer)
 {
     uint8_t digest[TG_SHA256_BYTES];
     const char *outcome = "failed";
     TG_TRY(tg_sha256(manifest, digest));
     TG_TRY(tg_buf_append_str(answer, "{\"document\":\""));
     pthread_mutex_lock(&self->lock);
+    self->public_key = public_key;
     tg_result put = put_document(self, tg_slice_of(digest, sizeof digest), nonce, &outcome, answer);
     pthread_mutex_unlock(&self->lock);
     bool is_failed = !tg_is_ok(put) && put.code != TG_ERR_AGAIN;
@@ -221,7 +224,7 @@ tg_result tg_attestation_append(tg_attestation *attestation, const tg_snapshot *
     tg_buf_init(&manifest, TG_MAX_MANIFEST_BYTES);
     tg_result put = tg_enclave_manifest_append(snapshot, tg_buf_slice(&attestation->settings_json), &manifest);
     if (tg_is_ok(put)) {
-        put = put_answer(attestation, tg_buf_slice(&manifest), nonce, answer);
+        put = put_answer(attestation, tg_buf_slice(&manifest), tg_snapshot_secrets_key(snapshot), nonce, answer);
     }
     tg_buf_done(&manifest);
     return put;

@@ -9,6 +9,7 @@
 #include "enclave/measures.h"
 #include "enclave/s3_schemas.h"
 #include "enclave/schema_refresh.h"
+#include "enclave/secrets_service.h"
 #include "enclave/worker.h"
 #include "sys/harden.h"
 #include "sys/heap.h"
@@ -32,6 +33,7 @@ typedef struct enclave {
     tg_s3_schemas *s3_schemas;   /* NULL: schemas come from a folder */
     tg_schema_refresh *refresh;
     tg_admin *admin;
+    tg_secrets_service *secrets;
     tg_http_budget budget;
     _Atomic bool is_draining;
     tg_bound *bounds[TG_MAX_ADDRESSES];
@@ -129,6 +131,19 @@ static tg_result set_identity(enclave *self, tg_faults *faults)
     tg_tls_context *tls = NULL;
     TG_TRY(tg_enclave_identity_load(&self->identity, self->settings, self->tickets, faults, &tls));
     return tg_publisher_set_tls(self->publisher, tls);
+}
+
+/* A sealed delivery brought it: what the enclave shows from the next handshake on. */
+static tg_result on_identity_delivered(tg_tls_identity *identity, void *owner)
+{
+    enclave *self = owner;
+    tg_faults faults;
+    tg_faults_init(&faults);
+    tg_enclave_identity_deliver(&self->identity, identity);
+    tg_result result = set_identity(self, &faults);
+    log_faults(TG_LOG_ERROR, &faults);
+    tg_faults_done(&faults);
+    return result;
 }
 
 /* What is at fault stays as it was: the certificate, or the authorities, or both. */
@@ -303,6 +318,9 @@ static tg_result start(enclave *self, tg_faults *faults)
                                           .are_workers_ready = &self->is_ready};
         TG_TRY(tg_admin_open(&sources, self->loop, &self->admin, faults));
     }
+    const tg_secrets_sources secrets = {
+        .settings = settings, .publisher = self->publisher, .identity_delivered = on_identity_delivered, .owner = self};
+    TG_TRY(tg_secrets_service_open(&secrets, self->loop, &self->secrets, faults));
     TG_TRY(start_workers(self));
     log_listening(self);
     const tg_schema_refresh_options refresh = {.directory = settings->schema_dir,
@@ -324,6 +342,7 @@ static void end(enclave *self)
     }
     free(self->workers);
     tg_admin_close(self->admin);
+    tg_secrets_service_close(self->secrets);
     close_bounds(self);
     if (self->loop != NULL) {
         tg_deadline_disarm(&self->drain_deadline);
@@ -402,6 +421,7 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     tg_result attested = tg_attestation_open(settings, faults, &self.attestation);
     tg_result bounds = open_bounds(&self, faults);
     close_bounds(&self);
+    tg_result secrets = tg_secrets_service_check(settings, faults);
     tg_attestation_close(self.attestation);
     tg_enclave_identity_done(&self.identity);
     tg_tls_context_unref(tls);
@@ -413,5 +433,6 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     TG_TRY(identity);
     TG_TRY(keys);
     TG_TRY(attested);
+    TG_TRY(secrets);
     return bounds;
 }

@@ -84,10 +84,21 @@ tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice setti
         TG_TRY(tg_key_fingerprint(entry->key, fingerprints[i]));
         deks[i] = (tg_manifest_dek){tg_slice_of(fingerprints[i], TG_KEY_FINGERPRINT_BYTES), states[entry->state]};
     }
+    const tg_secrets *secrets = tg_snapshot_secrets(snapshot);
+    const char *origin = identity == NULL || tg_tls_identity_is_generated(identity) ? "generated" : "image";
+    if (identity != NULL && secrets != NULL && tg_secrets_server(secrets) == identity) {
+        origin = "delivered";
+    }
+    uint8_t secrets_key[TG_SHA256_BYTES];
+    tg_slice key = tg_snapshot_secrets_key(snapshot);
+    if (key.len > 0) {
+        TG_TRY(tg_sha256(key, secrets_key));
+    }
     const tg_manifest manifest = {
         .tls_spki = identity != NULL ? tg_tls_identity_spki_sha256(identity) : (tg_slice){NULL, 0},
-        .tls_key_origin = identity == NULL || tg_tls_identity_is_generated(identity) ? "generated" : "image",
-        .secrets_mode = "none",
+        .tls_key_origin = origin,
+        .secrets_key = key.len > 0 ? tg_slice_of(secrets_key, sizeof secrets_key) : (tg_slice){NULL, 0},
+        .secrets_mode = tg_snapshot_secrets_mode(snapshot),
         .settings = settings_json,
         .schemas =
             schemas != NULL ? tg_slice_of(tg_schema_set_digest(schemas), TG_SCHEMA_DIGEST_BYTES) : (tg_slice){NULL, 0},

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "http/budget.h"
 #include "io/address.h"
+#include "secrets/delivery.h"
 #include "settings/settings_file.h"
 
 #include <sched.h>
@@ -109,6 +110,41 @@ static const char *check_pcr(tg_slice text)
 }
 #endif
 
+/* `off` is nowhere. */
+static const char *check_secrets_address(tg_slice text)
+{
+    return tg_slice_equal(text, TG_LIT("off")) ? NULL : check_address(text);
+}
+
+static const char *check_secrets_dir(tg_slice text)
+{
+    bool is_good = text.ptr[0] == '/' || tg_slice_equal(text, TG_LIT("memory"));
+    return is_good ? NULL : "is neither an absolute path nor `memory`";
+}
+
+static const char *check_signer(tg_slice text)
+{
+    tg_ec_key *key;
+    if (!tg_is_ok(tg_delivery_signer_parse(text, &key))) {
+        return "is no public key as `teegate secrets signer` shows it";
+    }
+    tg_ec_key_free(key);
+    return NULL;
+}
+
+/* A name as a delivery's member has it. */
+static const char *check_secret_name(tg_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!tg_ascii_is_alpha(text.ptr[i]) && !tg_ascii_is_digit(text.ptr[i]) && text.ptr[i] != '_') {
+            return "is no name: letters, digits and underscores";
+        }
+    }
+    return text.len > TG_MAX_SECRET_NAME_BYTES ? "is longer than 64 characters" : NULL;
+}
+
+static const char *const secrets_modes[] = {"open", "sealed", NULL}; /* in the order of tg_secrets_mode */
+
 /* In the order of tg_attestation_choice. */
 static const char *const attestation_choices[] = {"auto", "nsm", "none",
 #ifdef TG_DEVELOPMENT
@@ -180,6 +216,16 @@ static const tg_setting table[] = {
     {"DEK_FILE", NOT_IN_USE("development builds: this one takes no key from a file")},
     {"STATE_DIR", NOT_IN_USE("development builds")},
 #endif
+    {"SECRETS_ADDRESS", TEXT(secrets_address), .check = check_secrets_address, .form = ADDRESS_FORM ", or off",
+     .effect = "where secrets are delivered"},
+    {"SECRETS_MODE", CHOICE(secrets_mode), .flags = TG_SETTING_MEASURED, .fallback = "open", .choices = secrets_modes,
+     .effect = "who may deliver: open takes them from anyone, sealed from SECRETS_SIGNERS alone"},
+    {"SECRETS_SIGNERS", LIST(secrets_signers), .flags = TG_SETTING_MEASURED, .check = check_signer,
+     .form = "public keys as `teegate secrets signer` shows them", .effect = "who signs sealed deliveries"},
+    {"SECRETS_VALUES", LIST(secrets_values), .check = check_secret_name, .form = "names",
+     .effect = "named values that a delivery may hold beside the known ones"},
+    {"SECRETS_DIR", TEXT(secrets_dir), .fallback = "/opt/enclave/certs", .check = check_secrets_dir,
+     .form = "an absolute path, or memory", .effect = "where a delivered client identity is kept as files"},
     {"LOG_LEVEL", LEVEL(log_level), .fallback = "info",
      .effect = "the least level logged: debug, info, warn, error, off"},
     {"WORKERS", NUMBER(num_workers), .unit = TG_UNIT_COUNT, .fallback = "1", .min = 1, .max = 256,
@@ -208,8 +254,6 @@ static const tg_setting table[] = {
     {"DEK_ROTATION_INTERVAL_SECS", NOT_IN_USE("AWS support")},
     {"EGRESS_ADDRESS", NOT_IN_USE("calls to the outside")},
     {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
-    {"SECRETS_MODE", .flags = TG_SETTING_MEASURED, NOT_IN_USE("secrets delivery")},
-    {"SECRETS_SIGNERS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("secrets delivery")},
     {"UPSTREAM_ALLOWED_HOSTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
     {"UPSTREAM_CA_SHA256", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
     {"FORWARD_SCHEMAS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
@@ -300,9 +344,47 @@ static void check_schemas(const tg_enclave_settings *settings, tg_faults *faults
     }
 }
 
+/* Only when everything has been read is it known whether anybody asked for an address. */
+static tg_result set_secrets_default(tg_enclave_settings *settings)
+{
+    settings->is_secrets_address_default = settings->secrets_address == NULL;
+    if (settings->is_secrets_address_default) {
+        const char *text = settings->is_local_mode ? "off" : "vsock:any:7777";
+        TG_TRY(tg_settings_set_default(&settings->loaded, "SECRETS_ADDRESS", text,
+                                       settings->is_local_mode ? "local mode" : NULL));
+    }
+    if (settings->secrets_address != NULL && strcmp(settings->secrets_address, "off") == 0) {
+        settings->secrets_address = NULL;
+    }
+    if (settings->secrets_dir != NULL && strcmp(settings->secrets_dir, "memory") == 0) {
+        settings->secrets_dir = NULL;
+    }
+    return tg_ok();
+}
+
+static void check_secrets(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    bool is_sealed = settings->secrets_mode == TG_SECRETS_SEALED;
+    if (is_sealed && settings->secrets_signers.num_items == 0) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SECRETS_MODE", faults);
+        tg_detail_set_reason(fault, "is sealed, but SECRETS_SIGNERS names nobody: nothing could be delivered");
+        tg_detail_set_remedy(fault, "set SECRETS_SIGNERS to what `teegate secrets signer --key KEY` shows");
+    }
+    if (!is_sealed && settings->secrets_signers.num_items > 0) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SECRETS_SIGNERS", faults);
+        tg_detail_set_reason(fault, "names signers, but SECRETS_MODE is open: anybody could deliver");
+        tg_detail_set_remedy(fault, "set SECRETS_MODE to sealed, or leave the signers out");
+    }
+    if (settings->secrets_signers.num_items > TG_MAX_SECRET_SIGNERS) {
+        tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SECRETS_SIGNERS", faults);
+        tg_detail_set_reason(fault, "names more than %d signers", TG_MAX_SECRET_SIGNERS);
+    }
+}
+
 static void check_together(const tg_enclave_settings *settings, tg_faults *faults)
 {
     check_identity(settings, faults);
+    check_secrets(settings, faults);
     check_clients(settings, "ENCRYPT_ALLOWED_CLIENTS", &settings->encrypt_allowed_clients, faults);
     check_clients(settings, "DECRYPT_ALLOWED_CLIENTS", &settings->decrypt_allowed_clients, faults);
     if (settings->simulator_pcrs.num_items > 3) {
@@ -335,6 +417,7 @@ tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_encla
     TG_TRY(tg_settings_read_environment(loaded, source->environment, faults));
     TG_TRY(set_schema_default(settings));
     TG_TRY(set_listen_default(settings));
+    TG_TRY(set_secrets_default(settings));
     tg_settings_check_required(loaded, faults);
     check_together(settings, faults);
     return tg_ok();

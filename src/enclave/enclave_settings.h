@@ -15,6 +15,8 @@ typedef enum tg_attestation_choice {
     TG_ATTEST_BY_SIMULATOR /* never in a build without development parts */
 } tg_attestation_choice;
 
+typedef enum tg_secrets_mode { TG_SECRETS_OPEN, TG_SECRETS_SEALED } tg_secrets_mode;
+
 /* A path is NULL and a list empty where it is not set. */
 typedef struct tg_enclave_settings {
     const char *schema_header_name;
@@ -39,6 +41,13 @@ typedef struct tg_enclave_settings {
 
     size_t attestation_device;      /* tg_attestation_choice */
     tg_setting_list simulator_pcrs; /* PCR0 to PCR2 in hexadecimal; always empty in a build without development parts */
+
+    const char *secrets_address;     /* NULL: nothing is delivered */
+    bool is_secrets_address_default; /* nobody asked for it: where it cannot be opened, serving goes on without */
+    size_t secrets_mode;             /* tg_secrets_mode */
+    tg_setting_list secrets_signers; /* sealed: public keys (secrets/delivery.h) */
+    tg_setting_list secrets_values;  /* further names that a delivery may hold */
+    const char *secrets_dir;         /* NULL: in memory alone */
 
     const char *dek_file; /* always NULL in a build without development parts */
     const char *state_dir;

@@ -49,7 +49,10 @@ static tg_result load_certificate(const tg_enclave_identity *before, const tg_en
 {
     tg_detail detail = {0};
     tg_result loaded = tg_ok();
-    if (settings->tls_cert_path != NULL) {
+    if (before->delivered != NULL) {
+        next->delivered = tg_tls_identity_ref(before->delivered);
+        next->identity = tg_tls_identity_ref(before->delivered);
+    } else if (settings->tls_cert_path != NULL) {
         loaded =
             tg_tls_identity_load(settings->tls_cert_path, settings->tls_key_path, now_unix_s, &next->identity, &detail);
     } else if (before->identity == NULL) {
@@ -133,8 +136,15 @@ tg_result tg_enclave_identity_load(tg_enclave_identity *identity, const tg_encla
     return tg_ok();
 }
 
+void tg_enclave_identity_deliver(tg_enclave_identity *identity, tg_tls_identity *delivered)
+{
+    tg_tls_identity_unref(identity->delivered);
+    identity->delivered = tg_tls_identity_ref(delivered);
+}
+
 void tg_enclave_identity_done(tg_enclave_identity *identity)
 {
+    tg_tls_identity_unref(identity->delivered);
     tg_tls_authorities_unref(identity->client_issuers);
     tg_tls_identity_unref(identity->identity);
     *identity = (tg_enclave_identity){0};

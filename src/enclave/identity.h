@@ -10,6 +10,7 @@
 typedef struct tg_enclave_identity {
     tg_tls_identity *identity;
     tg_tls_authorities *client_issuers; /* NULL: no client certificate is asked for */
+    tg_tls_identity *delivered;         /* in the place of files and of what is made at start; NULL */
     bool is_certificate_kept;           /* by the last load: the files of now are at fault, those of before serve */
     bool are_issuers_kept;
 } tg_enclave_identity;
@@ -25,6 +26,8 @@ typedef struct tg_enclave_identity {
  */
 TG_MUST_USE tg_result tg_enclave_identity_load(tg_enclave_identity *identity, const tg_enclave_settings *settings,
                                                tg_tls_tickets *tickets, tg_faults *faults, tg_tls_context **out_tls);
+/* tg_enclave_identity_deliver makes the next loads take this identity, of which a reference is taken. */
+void tg_enclave_identity_deliver(tg_enclave_identity *identity, tg_tls_identity *delivered);
 void tg_enclave_identity_done(tg_enclave_identity *identity);
 
 #endif

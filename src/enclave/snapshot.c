@@ -1,6 +1,7 @@
 #include "enclave/snapshot.h"
 
 #include "base/refs.h"
+#include "crypto/ec_key.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,6 +12,10 @@ struct tg_snapshot {
     uint64_t schemas_unix_ms;
     tg_key_ring *ring;
     tg_tls_context *tls;
+    tg_secrets *secrets;
+    const char *secrets_mode;
+    uint8_t secrets_key[TG_P256_SPKI_BYTES];
+    size_t secrets_key_len;
 };
 
 struct tg_publisher {
@@ -33,6 +38,21 @@ tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot)
 tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot)
 {
     return snapshot->tls;
+}
+
+tg_secrets *tg_snapshot_secrets(const tg_snapshot *snapshot)
+{
+    return snapshot->secrets;
+}
+
+const char *tg_snapshot_secrets_mode(const tg_snapshot *snapshot)
+{
+    return snapshot->secrets_mode != NULL ? snapshot->secrets_mode : "none";
+}
+
+tg_slice tg_snapshot_secrets_key(const tg_snapshot *snapshot)
+{
+    return tg_slice_of(snapshot->secrets_key_len > 0 ? snapshot->secrets_key : NULL, snapshot->secrets_key_len);
 }
 
 uint64_t tg_snapshot_schemas_unix_ms(const tg_snapshot *snapshot)
@@ -62,6 +82,7 @@ void tg_snapshot_unref(tg_snapshot *snapshot)
         tg_schema_set_unref(snapshot->schemas);
         tg_key_ring_unref(snapshot->ring);
         tg_tls_context_unref(snapshot->tls);
+        tg_secrets_unref(snapshot->secrets);
         free(snapshot);
     }
 }
@@ -78,6 +99,10 @@ static tg_snapshot *copy_of(const tg_snapshot *old)
     copy->schemas_unix_ms = old->schemas_unix_ms;
     copy->ring = old->ring != NULL ? tg_key_ring_ref(old->ring) : NULL;
     copy->tls = old->tls != NULL ? tg_tls_context_ref(old->tls) : NULL;
+    copy->secrets = old->secrets != NULL ? tg_secrets_ref(old->secrets) : NULL;
+    copy->secrets_mode = old->secrets_mode;
+    memcpy(copy->secrets_key, old->secrets_key, sizeof copy->secrets_key);
+    copy->secrets_key_len = old->secrets_key_len;
     return copy;
 }
 
@@ -188,6 +213,37 @@ tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_context *tls)
     }
     tg_tls_context_unref(next->tls);
     next->tls = tls;
+    end_change(publisher, next);
+    return tg_ok();
+}
+
+tg_result tg_publisher_set_secrets(tg_publisher *publisher, tg_secrets *secrets)
+{
+    tg_snapshot *next = begin_change(publisher);
+    if (next == NULL) {
+        tg_secrets_unref(secrets);
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    tg_secrets_unref(next->secrets);
+    next->secrets = secrets;
+    end_change(publisher, next);
+    return tg_ok();
+}
+
+tg_result tg_publisher_set_secrets_key(tg_publisher *publisher, const char *mode, tg_slice key)
+{
+    if (key.len > TG_P256_SPKI_BYTES) {
+        return tg_fail(TG_ERR_LIMIT);
+    }
+    tg_snapshot *next = begin_change(publisher);
+    if (next == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    next->secrets_mode = mode;
+    if (key.len > 0) {
+        memcpy(next->secrets_key, key.ptr, key.len);
+    }
+    next->secrets_key_len = key.len;
     end_change(publisher, next);
     return tg_ok();
 }

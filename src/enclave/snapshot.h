@@ -6,6 +6,7 @@
 #include "io/loop.h"
 #include "keys/ring.h"
 #include "schema/schema_set.h"
+#include "secrets/store.h"
 #include "tls/context.h"
 
 typedef struct tg_snapshot tg_snapshot;
@@ -17,6 +18,12 @@ enum { TG_MAX_SUBSCRIBERS = 257 };
 tg_schema_set *tg_snapshot_schemas(const tg_snapshot *snapshot);
 tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot);
 tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot);
+/* What was delivered; never NULL after tg_secrets_service_open, whose set of version 0 is empty. */
+tg_secrets *tg_snapshot_secrets(const tg_snapshot *snapshot);
+/* How secrets are delivered (`none`, `open`, `sealed`; static), and the SubjectPublicKeyInfo that they are sealed to;
+ * empty where nothing is. */
+const char *tg_snapshot_secrets_mode(const tg_snapshot *snapshot);
+tg_slice tg_snapshot_secrets_key(const tg_snapshot *snapshot);
 /* When the schemas were last read with success, 0 before. */
 uint64_t tg_snapshot_schemas_unix_ms(const tg_snapshot *snapshot);
 /* tg_snapshot_num_schemas is how many can be asked for, 0 before the first set. */
@@ -56,5 +63,11 @@ tg_snapshot *tg_publisher_current(tg_publisher *publisher);
 TG_MUST_USE tg_result tg_publisher_set_schemas(tg_publisher *publisher, tg_schema_set *schemas, uint64_t unix_ms);
 TG_MUST_USE tg_result tg_publisher_set_ring(tg_publisher *publisher, tg_key_ring *ring);
 TG_MUST_USE tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_context *tls);
+TG_MUST_USE tg_result tg_publisher_set_secrets(tg_publisher *publisher, tg_secrets *secrets);
+
+/* tg_publisher_set_secrets_key says how secrets are delivered. in: mode: static; key: at most TG_P256_SPKI_BYTES. err:
+ * TG_ERR_LIMIT, TG_ERR_MEMORY
+ */
+TG_MUST_USE tg_result tg_publisher_set_secrets_key(tg_publisher *publisher, const char *mode, tg_slice key);
 
 #endif

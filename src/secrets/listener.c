@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { READ_BYTES = 65536, MAX_ANSWER_BYTES = 8192 };
+enum { READ_BYTES = 65536, DROP_BYTES = 16384, MAX_DROPPED_BYTES = 1 << 24, MAX_ANSWER_BYTES = 8192 };
 
 /* Reading until the text ends, then writing the answer; then the stream is given to tg_linger. */
 typedef struct deliverer {
@@ -14,6 +14,7 @@ typedef struct deliverer {
     tg_stream *stream;
     tg_buf text;
     tg_buf answer;
+    size_t num_dropped; /* above 0: too long; the rest is read so that the answer is, instead of a reset */
     bool is_answering;
     tg_deadline deadline;
 } deliverer;
@@ -89,10 +90,38 @@ static void take(deliverer *self)
     begin_answer(self);
 }
 
+static void forget_text(deliverer *self)
+{
+    self->listener->num_inflight_bytes -= self->text.cap;
+    tg_buf_release(&self->text);
+}
+
+/* One read of what is too long already. */
+static bool drop_some(deliverer *self)
+{
+    uint8_t bytes[DROP_BYTES];
+    size_t len = 0;
+    tg_result result = tg_stream_read(self->stream, bytes, sizeof bytes, &len);
+    tg_wipe(bytes, len);
+    self->num_dropped += len;
+    if (result.code == TG_ERR_AGAIN) {
+        tg_stream_watch(self->stream, TG_STREAM_READ);
+        return false;
+    }
+    if (tg_is_ok(result) && self->num_dropped < MAX_DROPPED_BYTES) {
+        return true;
+    }
+    refuse(self, result.code == TG_ERR_CLOSED ? "cut_off" : "too_large");
+    return false;
+}
+
 /* One read. False when there is nothing more to do now: it waits, or is over. */
 static bool read_some(deliverer *self)
 {
     tg_secrets_listener *listener = self->listener;
+    if (self->num_dropped > 0) {
+        return drop_some(self);
+    }
     size_t cap_before = self->text.cap, len, want = tg_buf_space(&self->text);
     uint8_t surplus, *out = &surplus;
     want = want < READ_BYTES ? want : READ_BYTES;
@@ -108,7 +137,9 @@ static bool read_some(deliverer *self)
     }
     tg_result result = tg_stream_read(self->stream, out, is_full ? 1 : want, &len);
     if (tg_is_ok(result) && is_full) {
-        refuse(self, "too_large");
+        forget_text(self);
+        self->num_dropped = 1;
+        return true;
     } else if (tg_is_ok(result)) {
         tg_buf_commit(&self->text, len);
         return true;
@@ -141,7 +172,7 @@ static void on_deadline(tg_deadline *deadline)
     if (self->is_answering) {
         drop(self);
     } else {
-        refuse(self, "timeout");
+        refuse(self, self->num_dropped > 0 ? "too_large" : "timeout");
     }
 }
 

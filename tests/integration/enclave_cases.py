@@ -366,6 +366,7 @@ def launch(folder, args=(), **settings):
         "SCHEMA_DIR": folder / "schemas",
         "DEK_FILE": folder / "dek",
         "DRAIN_TIMEOUT_SECS": 10,
+        "SECRETS_ADDRESS": "off",
     }
     env.update(settings)
     env = {name: value for name, value in env.items() if value is not None}

@@ -224,6 +224,34 @@ static void tg_ec_key_from_pem_anything_else_is_refused(void **state)
     assert_code(tg_ec_key_from_pem(tg_slice_first(tg_slice_str(pkcs8_pem), 100), &key), TG_ERR_SYNTAX);
 }
 
+/* As `openssl pkey -pubout -outform DER` writes it. */
+static void tg_p256_spki_is_what_openssl_writes_and_reads_back(void **state)
+{
+    tg_ec_key *key;
+    uint8_t spki[TG_P256_SPKI_BYTES], text[256];
+    tg_slice pem = tg_slice_str(public_pem), point;
+    size_t len = 0, text_len = 0;
+    (void)state;
+    assert_ok(tg_ec_key_from_pem(pem, &key));
+    tg_p256_spki(tg_ec_key_public(key).ptr, spki);
+    for (tg_slice line; (line = tg_slice_split(&pem, '\n')).len > 0;) {
+        if (!tg_slice_starts(line, TG_LIT("-----"))) {
+            memcpy(text + text_len, line.ptr, line.len);
+            text_len += line.len;
+        }
+    }
+    uint8_t der[256];
+    assert_ok(tg_base64_decode(TG_BASE64_PADDED, tg_slice_of(text, text_len), der, &len));
+    assert_int_equal(len, sizeof spki);
+    assert_memory_equal(der, spki, sizeof spki);
+    assert_ok(tg_p256_from_spki(tg_slice_of(spki, sizeof spki), &point));
+    assert_true(tg_slice_equal(point, tg_ec_key_public(key)));
+    assert_code(tg_p256_from_spki(tg_slice_of(spki, sizeof spki - 1), &point), TG_ERR_SYNTAX);
+    spki[20] ^= 1;
+    assert_code(tg_p256_from_spki(tg_slice_of(spki, sizeof spki), &point), TG_ERR_SYNTAX);
+    tg_ec_key_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +265,7 @@ int main(void)
         cmocka_unit_test(tg_ec_key_agree_with_small_order_point_is_refused),
         cmocka_unit_test(tg_ec_key_from_pem_every_form_of_one_key_agrees),
         cmocka_unit_test(tg_ec_key_from_pem_anything_else_is_refused),
+        cmocka_unit_test(tg_p256_spki_is_what_openssl_writes_and_reads_back),
     };
     return tg_is_ok(tg_crypto_init(1)) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -45,6 +45,7 @@ static int set_up(void **state)
     set("LISTEN_ADDRESS", "unix:%s/s");
     set("DEK_FILE", "%s/dek");
     set("WORKERS", "2");
+    set("SECRETS_ADDRESS", "off");
     return 0;
 }
 

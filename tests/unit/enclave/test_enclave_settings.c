@@ -238,11 +238,60 @@ static void table_each_setting_has_an_effect_line(void **state)
     tg_buf_done(&help);
 }
 
+static void load_secrets_settings_that_contradict_are_refused(void **state)
+{
+    static const struct {
+        const char *mode, *signers, *fault;
+    } cases[] = {
+        {"SECRETS_MODE=sealed", "SECRETS_VALUES=A_NAME", "SECRETS_SIGNERS names nobody"},
+        {"SECRETS_MODE=open",
+         "SECRETS_SIGNERS=BH_Nzidw9sRdQYPL7m_bS3tYBzM1e-nvE7rPbjx70VRFx_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+         "SECRETS_MODE is open"},
+        {"SECRETS_MODE=sealed", "SECRETS_SIGNERS=AAAA", "is no public key"},
+        {"SECRETS_MODE=shut", "SECRETS_VALUES=A_NAME", "SECRETS_MODE"},
+        {"SECRETS_MODE=open", "SECRETS_VALUES=a-b", "is no name"},
+        {"SECRETS_MODE=open", "SECRETS_DIR=relative", "absolute path"},
+        {"SECRETS_MODE=open", "SECRETS_ADDRESS=nowhere", "is no address"},
+    };
+    (void)state;
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        loaded it;
+        load(&it, NULL, true, (const char *const[]){cases[i].mode, cases[i].signers, NULL});
+        if (!says(&it, cases[i].fault)) {
+            fail_msg("%zu: %s", i, (const char *)tg_buf_slice(&it.text).ptr);
+        }
+        done(&it);
+    }
+}
+
+static void load_secrets_settings_have_their_defaults(void **state)
+{
+    loaded it;
+    (void)state;
+    load(&it, NULL, true, (const char *const[]){"SECRETS_DIR=memory", NULL});
+    assert_null(it.settings.secrets_address);
+    assert_null(it.settings.secrets_dir);
+    assert_true(it.settings.is_secrets_address_default);
+    assert_int_equal(it.settings.secrets_mode, TG_SECRETS_OPEN);
+    done(&it);
+    load(&it, NULL, false, (const char *const[]){NULL});
+    assert_string_equal(it.settings.secrets_address, "vsock:any:7777");
+    assert_string_equal(it.settings.secrets_dir, "/opt/enclave/certs");
+    assert_true(it.settings.is_secrets_address_default);
+    done(&it);
+    load(&it, NULL, false, (const char *const[]){"SECRETS_ADDRESS=off", NULL});
+    assert_null(it.settings.secrets_address);
+    assert_false(it.settings.is_secrets_address_default);
+    done(&it);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(load_nothing_set_gives_defaults_and_asks_for_schemas),
         cmocka_unit_test(load_local_mode_needs_nothing),
+        cmocka_unit_test(load_secrets_settings_that_contradict_are_refused),
+        cmocka_unit_test(load_secrets_settings_have_their_defaults),
         cmocka_unit_test(load_tls_port_moves_default_addresses),
         cmocka_unit_test(load_many_faults_reports_all),
         cmocka_unit_test(load_clients_without_authority_is_a_fault),

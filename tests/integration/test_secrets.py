@@ -1,0 +1,238 @@
+"""Delivery of secrets to a running enclave: by socat and plain sockets, good ones, bad ones, and many at once."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+from certificates import Authority
+from conftest import patience
+from enclave_cases import compose_fields, ended, launch, serving, write_case
+
+MIB = 1 << 20
+
+
+def split_pem(path):
+    text = pathlib.Path(path).read_text()
+    at = text.index("-----BEGIN PRIVATE KEY-----")
+    return text[:at], text[at:]
+
+
+class Parts:
+    """An authority and a client certificate of it, as a delivery holds them."""
+
+    def __init__(self, folder, name="test authority", **options):
+        self.authority = Authority(folder, name)
+        self.cert, self.key = split_pem(self.authority.issue(name.replace(" ", "-") + "-client.pem", **options))
+        self.ca = self.authority.path.read_text()
+
+    def bundle(self, **changes):
+        return {"MTLS_CLIENT_CERT_JSON": {"client_cert": self.cert, "client_key": self.key, "ca_cert": self.ca, **changes}}
+
+
+class Secrets:
+    """The address that an enclave takes deliveries at."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def connect(self):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(patience(30))
+        sock.connect(self.path)
+        return sock
+
+    def deliver(self, content):
+        """What is answered; content: bytes, or what becomes JSON."""
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        with self.connect() as sock:
+            try:
+                sock.sendall(data)
+                sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # refused before the end; the answer is there all the same
+            answer = b""
+            while more := sock.recv(65536):
+                answer += more
+        return json.loads(answer)
+
+    def refused(self, content, code):
+        answer = self.deliver(content)
+        assert answer["status"] == "error" and answer["code"] == code, answer
+        assert set(answer) == {"status", "code", "message"} and len(answer["message"]) > 10
+        return answer["message"]
+
+
+@pytest.fixture(name="folder")
+def fixture_folder():
+    with tempfile.TemporaryDirectory() as name:  # short, for the socket's path
+        yield pathlib.Path(name)
+
+
+@pytest.fixture(name="place")
+def fixture_place(folder):
+    """An enclave in local mode with its settings: (enclave, secrets, folder of the files)."""
+    write_case(folder)
+    path = folder / "s"
+    certs = folder / "certs"
+    with serving(folder, SECRETS_ADDRESS=f"unix:{path}", SECRETS_DIR=certs, SECRETS_VALUES="PARTNER_TOKEN") as enclave:
+        yield enclave, Secrets(str(path)), certs
+
+
+@pytest.fixture(name="parts")
+def fixture_parts(folder):
+    return Parts(folder)
+
+
+def modes(certs):
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in certs.iterdir()}
+
+
+def test_delivery_by_socat_is_applied_and_answered(place, parts):
+    enclave, secrets, certs = place
+    done = subprocess.run(
+        ["socat", "-t", "10", "-", f"UNIX-CONNECT:{secrets.path}"],
+        input=json.dumps(parts.bundle()).encode(),
+        capture_output=True,
+        timeout=patience(30),
+        check=True,
+    )
+    assert json.loads(done.stdout) == {"status": "ok", "applied": ["MTLS_CLIENT_CERT_JSON"], "version": 1}
+    assert modes(certs) == {"client.crt": "0o644", "client.key": "0o600", "ecs-ca.crt": "0o644"}
+    assert (certs / "client.crt").read_text() == parts.cert
+    assert (certs / "client.key").read_text() == parts.key
+    assert (certs / "ecs-ca.crt").read_text() == parts.ca
+    enclave.program.wait_event("delivered", version=1)
+
+
+def test_delivery_as_a_json_string_under_other_names_is_applied(place, parts):
+    _, secrets, _ = place
+    inner = json.dumps({"certificate": parts.cert, "private_key": parts.key, "ca_certificate": parts.ca})
+    answer = secrets.deliver({"MTLS_CLIENT_CERT_JSON": inner, "ECS_WATERMARK_ENDPOINT": "https://w.example/a", "PARTNER_TOKEN": "t"})
+    assert answer["status"] == "ok"
+    assert sorted(answer["applied"]) == ["ECS_WATERMARK_ENDPOINT", "MTLS_CLIENT_CERT_JSON", "PARTNER_TOKEN"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"test", b"test\n", b'"test"'])
+def test_delivery_that_says_nothing_changes_nothing(place, content):
+    _, secrets, certs = place
+    assert secrets.deliver(content) == {"status": "ok", "applied": [], "version": 0}
+    assert list(certs.iterdir()) == []
+
+
+def test_bad_deliveries_leave_the_old_secrets_and_are_refused_without_content(place, parts, folder):
+    enclave, secrets, certs = place
+    assert secrets.deliver(parts.bundle())["version"] == 1
+    before = {path.name: path.read_bytes() for path in certs.iterdir()}
+    other = Parts(folder, "other authority")
+    expired = Parts(folder, "third authority", seconds=-3600)
+    chain = parts.authority.path.read_text()
+    encrypted = subprocess.run(
+        ["openssl", "pkey", "-aes256", "-passout", "pass:hunter2"],
+        input=parts.key.encode(), capture_output=True, timeout=patience(30), check=True,
+    ).stdout.decode()
+    refusals = [
+        (b"not json", "not_json"),
+        (b'{"MTLS_CLIENT_CERT_JSON":', "not_json"),
+        (b"[]", "not_json"),
+        (b'{"A":1} {"A":1}', "not_json"),
+        (b" " * (MIB + 1), "too_large"),
+        (b"x" * (3 * MIB), "too_large"),
+        ({"UNKNOWN": "hunter2"}, "unknown_member"),
+        ({"DEK": "hunter2"}, "forbidden_member"),
+        ({"TLS_CERT_JSON": {"cert": parts.cert, "key": parts.key}}, "forbidden_member"),
+        ({"AWS_SECRET_ACCESS_KEY": "hunter2"}, "forbidden_member"),
+        ({"CLIENT_CA_PEM": parts.ca}, "forbidden_member"),
+        ({"ECS_WATERMARK_ENDPOINT": "hunter2"}, "bad_url"),
+        (parts.bundle(client_key=other.key), "bad_certificate"),
+        (parts.bundle(client_key=encrypted), "bad_certificate"),
+        (parts.bundle(client_key=""), "bad_certificate"),
+        (parts.bundle(ca_cert=other.ca), "bad_certificate"),
+        (parts.bundle(client_cert=chain + parts.cert), "bad_certificate"),
+        (parts.bundle(client_cert=parts.cert.replace("\n", "\\n")), "bad_certificate"),
+        (expired.bundle(), "bad_certificate"),
+        (parts.bundle(extra="hunter2"), "unknown_member"),
+        (parts.bundle(cert=parts.cert), "doubled_member"),
+    ]
+    for content, code in refusals:
+        message = secrets.refused(content, code)
+        assert "hunter2" not in message
+    for number, (_, code) in enumerate(refusals):
+        enclave.program.wait_event("delivery_refused", count=1 + sum(c == code for _, c in refusals[:number]), code=code)
+    assert "hunter2" not in enclave.program.log and "PRIVATE KEY" not in enclave.program.log.replace("BEGIN PRIVATE KEY----- to", "")
+    assert {path.name: path.read_bytes() for path in certs.iterdir()} == before
+    assert secrets.deliver(b"{}")["version"] == 1
+
+
+def test_half_a_delivery_then_nothing_does_not_keep_others_waiting(place, parts):
+    _, secrets, _ = place
+    with secrets.connect() as sock:
+        sock.sendall(b'{"MTLS_CLIENT_CERT_JSON":')
+        assert secrets.deliver(parts.bundle())["status"] == "ok"
+        answer = b""
+        while more := sock.recv(65536):  # 10 s, then it is told
+            answer += more
+        assert json.loads(answer)["code"] == "timeout"
+    assert secrets.deliver(b"{}")["version"] == 1
+
+
+def test_two_hundred_senders_at_once_are_all_answered(place, parts):
+    _, secrets, _ = place
+    content = json.dumps(parts.bundle()).encode()
+    socks = [secrets.connect() for _ in range(200)]
+    for sock in socks:
+        sock.sendall(content[: len(content) // 2])
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+
+        def finish(sock):
+            with sock:
+                sock.sendall(content[len(content) // 2 :])
+                sock.shutdown(socket.SHUT_WR)
+                answer = b""
+                while more := sock.recv(65536):
+                    answer += more
+                return json.loads(answer)
+
+        answers = list(pool.map(finish, socks))
+    assert sorted(answer["version"] for answer in answers) == list(range(1, 201))
+
+
+def test_directory_that_is_gone_refuses_and_keeps_the_old(place, parts, folder):
+    _, secrets, certs = place
+    assert secrets.deliver(parts.bundle())["version"] == 1
+    shutil.rmtree(certs)
+    secrets.refused(Parts(folder, "other authority").bundle(), "cannot_store")
+    assert secrets.deliver(b"{}")["version"] == 1
+    certs.mkdir()
+    assert secrets.deliver(Parts(folder, "third authority").bundle())["version"] == 2
+
+
+def test_readiness_does_not_wait_for_secrets(place):
+    enclave, _, _ = place
+    assert enclave.get("/ready").status == 200
+    enclave.program.wait_event("none_yet")
+
+
+def test_requests_go_on_while_secrets_change(place, parts):
+    enclave, secrets, _ = place
+    with enclave.connect() as connection:
+        for version in range(1, 21):
+            assert secrets.deliver(parts.bundle())["version"] == version
+            answer = connection.ask(compose_fields("encrypt", b'{"ssn":"123-45-6789"}'))
+            assert answer.status == 200, answer
+
+
+def test_address_that_is_taken_is_a_fault_at_start(folder):
+    write_case(folder)
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(folder / "s"))
+        taken.listen()
+        with ended(launch(folder, SECRETS_ADDRESS=f"unix:{folder / 's'}")) as enclave:
+            enclave.program.wait_event("cannot_start")
+            assert enclave.program.wait() == 1
+    assert os.path.exists(folder / "s")
