@@ -133,8 +133,7 @@ def start_teegate(folder, backend):
     config = folder / "proxy-config.json"
     address = f"tcp:127.0.0.1:{backend}"
     config.write_text(json.dumps({"domains": {NAME: {"http": address, "https": address}},
-                                  "listen": {"https": f"tcp:127.0.0.1:{port}", "http": f"unix:{folder}/http",
-                                             "internet": f"unix:{folder}/internet"}}))
+                                  "listen": {"https": f"tcp:127.0.0.1:{port}", "http": [], "internet": []}}))
     env = {"PATH": os.environ["PATH"], "PROXY_CONFIG": str(config), "WORKERS": "1", "PROXY_LOG_LEVEL": "warn"}
     return Proxy(OURS, port, [BUILD / "teegate-proxy"], folder, env=env)
 
