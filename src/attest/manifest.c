@@ -50,6 +50,7 @@ static tg_result next(tg_buf *buf, tg_result before)
 tg_result tg_manifest_append(const tg_manifest *manifest, tg_buf *buf)
 {
     TG_TRY(tg_buf_append_byte(buf, '{'));
+    TG_TRY(next(buf, put_digest(buf, "client_ca", manifest->client_ca)));
     TG_TRY(next(buf, put_deks(buf, manifest)));
     TG_TRY(next(buf, put_digest(buf, "jwks", manifest->jwks)));
     TG_TRY(next(buf, put_digest(buf, "ohttp", manifest->ohttp)));

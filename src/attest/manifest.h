@@ -22,6 +22,7 @@ typedef struct tg_manifest {
     const char *secrets_mode;   /* none, open, sealed */
     tg_slice settings;          /* canonical JSON of the settings that decide trust */
     tg_slice schemas;           /* the schema set's digest */
+    tg_slice client_ca;         /* SHA-256 of the authorities whose client certificates count */
     const tg_manifest_dek *deks;
     size_t num_deks; /* at most TG_MAX_MANIFEST_DEKS */
 } tg_manifest;

@@ -102,6 +102,7 @@ tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice setti
         .settings = settings_json,
         .schemas =
             schemas != NULL ? tg_slice_of(tg_schema_set_digest(schemas), TG_SCHEMA_DIGEST_BYTES) : (tg_slice){NULL, 0},
+        .client_ca = tls != NULL ? tg_tls_context_issuers_sha256(tls) : (tg_slice){NULL, 0},
         .deks = deks,
         .num_deks = num_deks};
     return tg_manifest_append(&manifest, buf);

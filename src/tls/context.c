@@ -113,6 +113,7 @@ static bool bind_sessions(tg_tls_context *context, const tg_tls_server_settings 
     uint8_t bytes[TG_SPKI_SHA256_BYTES + TG_AUTHORITIES_SHA256_BYTES] = {0};
     uint8_t hash[SESSION_CONTEXT_BYTES];
     if (settings->client_issuers != NULL) {
+        context->has_issuers = true;
         memcpy(context->issuers_sha256, settings->client_issuers->sha256, TG_AUTHORITIES_SHA256_BYTES);
     }
     memcpy(bytes, settings->identity->spki_sha256, TG_SPKI_SHA256_BYTES);
@@ -220,7 +221,8 @@ tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_t
 
 tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context)
 {
-    return tg_slice_of(context->issuers_sha256, sizeof context->issuers_sha256);
+    return context->has_issuers ? tg_slice_of(context->issuers_sha256, sizeof context->issuers_sha256)
+                                : (tg_slice){NULL, 0};
 }
 
 tg_tls_context *tg_tls_context_ref(tg_tls_context *context)

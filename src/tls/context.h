@@ -52,7 +52,7 @@ TG_MUST_USE tg_result tg_tls_context_new_client(const tg_tls_client_settings *se
                                                 tg_detail *detail);
 
 /* tg_tls_context_issuers_sha256 tells the authorities that a server believes of clients from others
- * (tg_tls_authorities_sha256): TG_AUTHORITIES_SHA256_BYTES, zeros where it asks for no certificate; lives as long as
+ * (tg_tls_authorities_sha256): TG_AUTHORITIES_SHA256_BYTES, ptr NULL where it asks for none; lives as long as
  * the context. */
 tg_slice tg_tls_context_issuers_sha256(const tg_tls_context *context);
 

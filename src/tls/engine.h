@@ -34,8 +34,9 @@ struct tg_tls_context {
     bool is_server;
     SSL_CTX *ssl_ctx;
     tg_tls_tickets *tickets;
-    tg_tls_identity *identity;                           /* NULL: none */
-    uint8_t issuers_sha256[TG_AUTHORITIES_SHA256_BYTES]; /* of a server's clients */
+    tg_tls_identity *identity; /* NULL: none */
+    bool has_issuers;          /* of a server's clients */
+    uint8_t issuers_sha256[TG_AUTHORITIES_SHA256_BYTES];
     size_t protocols_len;
     uint8_t protocols[TG_MAX_PROTOCOLS_BYTES]; /* ALPN's list as it travels (RFC 7301 §3.1) */
 };

@@ -18,6 +18,7 @@ static tg_manifest full_manifest(void)
                          .secrets_mode = "sealed",
                          .settings = TG_LIT("{\"a\":1}"),
                          .schemas = some,
+                         .client_ca = some,
                          .deks = deks,
                          .num_deks = TG_COUNT(deks)};
 }
@@ -42,7 +43,7 @@ static void append_full_manifest_is_canonical_json(void **state)
     tg_buf_init(&buf, TG_MAX_MANIFEST_BYTES);
     assert_ok(tg_manifest_append(&manifest, &buf));
     assert_is_canonical(tg_buf_slice(&buf));
-    assert_true(tg_slice_starts(tg_buf_slice(&buf), TG_LIT("{\"deks\":[{\"fingerprint\":\"dead00000000")));
+    assert_true(tg_slice_starts(tg_buf_slice(&buf), TG_LIT("{\"client_ca\":\"dead00000000")));
     assert_true(tg_slice_ends(tg_buf_slice(&buf), TG_LIT("\",\"v\":1}")));
     tg_buf_done(&buf);
 }
@@ -56,7 +57,7 @@ static void append_absent_parts_are_null(void **state)
     tg_buf_init(&buf, TG_MAX_MANIFEST_BYTES);
     assert_ok(tg_manifest_append(&manifest, &buf));
     assert_slice(tg_buf_slice(&buf),
-                 "{\"deks\":[],\"jwks\":null,\"ohttp\":null,\"schemas\":null,\"secrets_key\":null,"
+                 "{\"client_ca\":null,\"deks\":[],\"jwks\":null,\"ohttp\":null,\"schemas\":null,\"secrets_key\":null,"
                  "\"secrets_mode\":\"none\",\"settings\":{},\"tls_key_origin\":\"image\",\"tls_spki\":null,\"v\":1}");
     tg_buf_done(&buf);
 }

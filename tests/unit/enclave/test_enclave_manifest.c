@@ -1,5 +1,7 @@
 #include "enclave/enclave_manifest.h"
 
+#include "base/encode.h"
+#include "sys/clock.h"
 #include "unit/enclave/parts.h"
 
 #include <jansson.h>
@@ -79,6 +81,7 @@ static void manifest_follows_what_is_in_force(void **state)
     json_t *tree = read_canonical(tg_buf_slice(&buf));
     assert_true(json_is_null(json_object_get(tree, "tls_spki")));
     assert_true(json_is_null(json_object_get(tree, "schemas")));
+    assert_true(json_is_null(json_object_get(tree, "client_ca")));
     assert_int_equal(json_array_size(json_object_get(tree, "deks")), 0);
     json_decref(tree);
     tg_snapshot_unref(snapshot);
@@ -100,12 +103,46 @@ static void manifest_follows_what_is_in_force(void **state)
     tg_buf_done(&buf);
 }
 
+static void manifest_names_the_authorities_of_clients(void **state)
+{
+    (void)state;
+    tg_publisher *publisher = NULL;
+    tg_tls_authorities *issuers = NULL;
+    tg_tls_identity *identity = NULL;
+    tg_tls_context *tls = NULL;
+    tg_buf buf, digest;
+    int64_t now_unix_s = (int64_t)(tg_clock_unix_ms() / 1000);
+    tg_buf_init(&buf, 65536);
+    tg_buf_init(&digest, 64);
+    assert_ok(tg_tls_identity_generate(NULL, 0, now_unix_s, &identity, NULL));
+    assert_ok(tg_tls_identity_append_pem(identity, &buf));
+    assert_ok(tg_tls_authorities_parse(tg_buf_slice(&buf), now_unix_s, &issuers, NULL));
+    assert_ok(tg_hex_append(&digest, tg_tls_authorities_sha256(issuers)));
+    tg_buf_clear(&buf);
+    const tg_tls_server_settings settings = {.identity = identity, .client_issuers = issuers};
+    assert_ok(tg_tls_context_new_server(&settings, &tls, NULL));
+    assert_ok(tg_publisher_new(&publisher));
+    assert_ok(tg_publisher_set_tls(publisher, tls));
+    tg_snapshot *snapshot = tg_publisher_current(publisher);
+    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), &buf));
+    json_t *tree = read_canonical(tg_buf_slice(&buf));
+    tg_assert_slice(tg_buf_slice(&digest), tg_slice_str(text_of(tree, "client_ca")), __FILE__, __LINE__);
+    json_decref(tree);
+    tg_snapshot_unref(snapshot);
+    tg_publisher_free(publisher);
+    tg_tls_authorities_unref(issuers);
+    tg_tls_identity_unref(identity);
+    tg_buf_done(&digest);
+    tg_buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(manifest_settings_say_what_is_open),
         cmocka_unit_test(manifest_settings_hash_is_of_measured_ones_alone),
         cmocka_unit_test(manifest_follows_what_is_in_force),
+        cmocka_unit_test(manifest_names_the_authorities_of_clients),
     };
     return cmocka_run_group_tests(cases, test_crypto_set_up, NULL);
 }
