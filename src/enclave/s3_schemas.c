@@ -1,6 +1,6 @@
 #include "enclave/s3_schemas.h"
 
-#include "enclave/aws_access.h"
+#include "aws/access.h"
 #include "enclave/bucket_schemas.h"
 #include "enclave/s3_store.h"
 

@@ -1,5 +1,5 @@
 /* S3 as far as the enclave speaks it: the whole way from bucket_schemas to an HTTP server that plays the bucket. */
-#include "enclave/aws_access.h"
+#include "aws/access.h"
 #include "enclave/bucket_schemas.h"
 #include "enclave/s3_store.h"
 #include "http/server.h"

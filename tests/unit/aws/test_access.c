@@ -1,4 +1,4 @@
-#include "enclave/aws_access.h"
+#include "aws/access.h"
 #include "support/case.h"
 
 static tg_aws_endpoint endpoint_of(tg_aws_service service, const char *url)

@@ -1,7 +1,7 @@
-/* The enclave's way to AWS, on one loop: over the host's forwards (vsock, a port for each service) or directly, TLS
- * ending here whatever carries it, with credentials from where AWS's own programs look for them. */
-#ifndef TG_ENCLAVE_AWS_ACCESS_H
-#define TG_ENCLAVE_AWS_ACCESS_H
+/* The way to AWS, on one loop: over the host's forwards (vsock, a port for each service) or directly, TLS ending in
+ * this process whatever carries it, with credentials from where AWS's own programs look for them. */
+#ifndef TG_AWS_ACCESS_H
+#define TG_AWS_ACCESS_H
 
 #include "aws/call.h"
 #include "base/detail.h"

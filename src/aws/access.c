@@ -1,4 +1,4 @@
-#include "enclave/aws_access.h"
+#include "aws/access.h"
 
 #include "outbound/outbound.h"
 #include "outbound/trust.h"
