@@ -46,7 +46,8 @@ static bool says_failure(const asked *each, const tg_aws_answer *answer)
     tg_buf reason;
     tg_buf_init(&reason, REASON_BYTES);
     if (tg_is_ok(tg_aws_failure_append(failure, &reason))) {
-        memcpy(text, tg_buf_slice(&reason).ptr, tg_buf_len(&reason));
+        tg_slice said = tg_buf_slice(&reason);
+        (void)snprintf(text, sizeof text, "%.*s", (int)said.len, said.len > 0 ? (const char *)said.ptr : "");
     }
     tg_buf_done(&reason);
     bool is_missing = failure->status == 404 && strcmp(failure->code, "NoSuchKey") == 0;

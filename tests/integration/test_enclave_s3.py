@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from emulator import ALLOW_ALL, Emulator  # noqa: E402
 
 pytestmark = pytest.mark.sanitize
+PROGRAM = "teegate-enclave"
 ACCOUNT = "111122223333"
 SCHEMA = """\
 openapi: 3.1.0
@@ -190,3 +191,15 @@ def test_end_while_s3_says_nothing(tmp_path, aws):
     with from_s3(tmp_path, aws, ready=None) as enclave:
         enclave.program.wait_event("listening", component="enclave")
         assert enclave.get("/live").status == 200  # leaving the block ends it in order, without waiting for S3
+
+
+def test_check_config_of_a_bucket_asks_nobody(run, tmp_path):
+    settings = {"S3_BUCKET": "a-bucket", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    done = run(PROGRAM, "--local-mode", "--check-config", env=settings)
+    assert done.returncode == 1 and b"AWS_REGION: is not set" in done.stderr
+    done = run(PROGRAM, "--local-mode", "--check-config", env={**settings, "AWS_REGION": "eu-west-1"})
+    assert done.returncode == 0, done.stderr
+    done = run(PROGRAM, "--check-config", env={**settings, "SCHEMA_DIR": tmp_path, "S3_BUCKET_OWNER": "me"})
+    assert done.returncode == 1
+    for said in (b"S3_BUCKET: is set, and SCHEMA_DIR too", b"S3_BUCKET_OWNER: "):
+        assert said in done.stderr
