@@ -12,7 +12,8 @@ enum {
     MAX_ANSWER_BYTES = 64 << 10,
     MAX_ROLE_BYTES = 256,
     METADATA_TOKEN_S = 60,
-    WHOLE_MS = 15000
+    STS_MS = 15000,
+    NEAR_MS = 5000 /* of what is on this machine, or nowhere */
 };
 
 static const char role_path[] = "/latest/meta-data/iam/security-credentials/";
@@ -146,7 +147,7 @@ static void on_answer(tg_http_call *call, const tg_http_outcome *outcome, void *
 static tg_result ask(tg_aws_key_fetch *fetch, const char *method, const tg_http_header *headers, size_t num_headers)
 {
     static const tg_http_call_handlers handlers = {.on_done = on_answer};
-    static const tg_http_deadlines deadlines = {.whole_ms = WHOLE_MS};
+    const tg_http_deadlines deadlines = {.whole_ms = fetch->step == STS ? STS_MS : NEAR_MS};
     tg_http_client *client;
     tg_http_ask ask = {.method = tg_slice_str(method),
                        .target = tg_buf_slice(&fetch->target),

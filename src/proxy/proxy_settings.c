@@ -119,7 +119,9 @@ tg_result tg_proxy_settings_append_help(tg_buf *buf)
     }
     return tg_buf_append_str(buf, "  AWS_REGION       [none] the region, where the configuration has none\n"
                                   "  TEE_K_KMS_KEY    [none] the KMS key of the domain whose first label is tee-k; "
-                                  "TEE_T_KMS_KEY and others likewise\n");
+                                  "TEE_T_KMS_KEY and others likewise\n"
+                                  "  AWS_*            [none] credentials and endpoints of the KMS proxy, as AWS's own "
+                                  "programs take them\n");
 }
 
 bool tg_proxy_settings_is_sidecar(const tg_proxy_settings *values)

@@ -331,6 +331,31 @@ def test_connection_without_a_whole_request_is_ended(start, scratch, free_port, 
     assert proxied.program.wait_event("client too slow")
 
 
+def test_connections_of_a_cid_are_limited(start, scratch, free_port, aws):
+    proxied = Proxied(start, scratch, free_port, aws, limits={"per_cid": 2})
+    with connect(proxied.paths[16]) as one, connect(proxied.paths[16]) as two:
+        for sock in (one, two):
+            sock.sendall(b'{"operation":"GenerateRandom","input":{"NumberOfBytes":4}}')
+            assert sock.makefile("rb").readline().startswith(b'{"output"')
+        assert ask(proxied.paths[16], b'{"operation":"GenerateRandom","input":{"NumberOfBytes":4}}') == b""
+        assert json.loads(ask(proxied.paths[17], b"{}"))["code"] == "bad_request"  # another CID has its own
+    assert proxied.program.wait_event("limit reached", rule="limit_per_peer")
+
+
+def test_reload_changes_the_key(start, scratch, free_port, aws):
+    proxied = Proxied(start, scratch, free_port, aws)
+    with connect(proxied.paths[16]) as before:
+        before.sendall(b'{"operation":')
+        config = json.loads((scratch / "proxy.json").read_text())
+        config["domains"]["k.x"]["kms_key"] = proxied.other
+        (scratch / "proxy.json").write_text(json.dumps(config))
+        proxied.program.send(1)
+        proxied.program.wait_event("reloaded")
+        assert proxied.call("GenerateDataKey", KeySpec="AES_256")["output"]["KeyId"] == proxied.other
+        before.sendall(b'"GenerateDataKey","input":{"KeySpec":"AES_256"}}')  # begun under the former configuration
+        assert json.loads(before.makefile("rb").readline())["output"]["KeyId"] == proxied.key
+
+
 def test_calls_go_over_tls_with_the_name_verified(start, scratch, free_port, device):
     authority, stranger = Authority(scratch), Authority(scratch, "another authority")
     good = authority.issue("aws.pem", names=("DNS:localhost",), is_server=True)
