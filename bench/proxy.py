@@ -245,7 +245,8 @@ def print_rows(proxies):
             value = statistics.median(proxy.figures[figure])
             count = f", {proxy.num_idle} of them" if figure == "idle" else ""
             if proxy.name == OURS:
-                note = f"; goal at most {GOALS[figure]:g}: {'won' if value <= GOALS[figure] else 'lost'}"
+                verdict = "too short a run to say" if QUICK else "won" if value <= GOALS[figure] else "lost"
+                note = f"; goal at most {GOALS[figure]:g}: {verdict}"
             elif ours is not None:
                 note = f"; {OURS} {'won' if ours <= value else 'lost'}, {ours / max(value, 1e-9):.2f} of this"
             print(f"| proxy, {what}{count}: {proxy.title} | {value:.{digits}f} | {unit}{note} |")
