@@ -163,6 +163,22 @@ static void call_start_answer_without_length_goes_to_the_end(void **state)
     close_case(at);
 }
 
+/* A reset, or over TLS an end without close_notify: nobody knows how much is missing. */
+static void call_start_answer_without_length_that_breaks_is_not_whole(void **state)
+{
+    (void)state;
+    client_case *at = open_case(NULL);
+    get(at);
+    say(at, 0, TG_LIT("HTTP/1.1 200 OK\r\n\r\nall of "));
+    at->origins[0]->is_broken = true;
+    case_settle(at);
+    assert_int_equal(at->num_done, 1);
+    assert_int_equal(at->code, TG_ERR_CLOSED);
+    assert_int_equal(at->stage, TG_HTTP_STAGE_BODY);
+    assert_slice(tg_buf_slice(&at->body), "all of ");
+    close_case(at);
+}
+
 static void call_start_answers_without_body_end_at_the_head(void **state)
 {
     (void)state;
@@ -353,6 +369,7 @@ int main(void)
         cmocka_unit_test(call_start_second_call_goes_over_the_kept_connection),
         cmocka_unit_test(call_start_doubtful_connection_is_not_used_again),
         cmocka_unit_test(call_start_answer_without_length_goes_to_the_end),
+        cmocka_unit_test(call_start_answer_without_length_that_breaks_is_not_whole),
         cmocka_unit_test(call_start_answers_without_body_end_at_the_head),
         cmocka_unit_test(call_start_interim_answers_are_passed_over),
         cmocka_unit_test(call_start_answers_that_can_be_read_twice_are_refused),
