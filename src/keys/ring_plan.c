@@ -168,7 +168,10 @@ static tg_result make(plan *self, const tg_key_ring *previous, size_t num_keys, 
     for (size_t i = 0; i < num_keys; i++) {
         remember(memory, self->fingerprints[i], digests[i], now_ms);
     }
-    recall(memory, self->fingerprints[self->current])->has_sealed = true;
+    remembered *current = recall(memory, self->fingerprints[self->current]);
+    if (current != NULL) { /* as it is: it was remembered above */
+        current->has_sealed = true;
+    }
     change->is_changed = previous == NULL || !tg_key_ring_equal(previous, *out_ring);
     return tg_ok();
 }
