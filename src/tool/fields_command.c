@@ -1,19 +1,22 @@
 #include "crypto/init.h"
-#include "fields/rewrite.h"
+#include "fields/ndjson.h"
 #include "keys/file_source.h"
 #include "sys/file.h"
 #include "tool/commands.h"
 #include "tool/schema_input.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* encrypt and decrypt: one document from standard input to standard output,
- * whole or not at all. */
+/* encrypt and decrypt: one document from standard input to standard output, whole or not at all; or with --ndjson one
+ * line after the other. */
 
 #define MAX_DOCUMENT_BYTES ((size_t)1 << 30)
 #define MAX_ARENA_BYTES    ((size_t)4 << 30)
-enum { STEP_BYTES = 1 << 20 };
+enum { STEP_BYTES = 1 << 20, PIECE_BYTES = 1 << 18, MAX_LINE_BYTES = 1 << 26 };
 
 #define SCHEMA_OPTIONS                                                                                                 \
     {.name = "schema",                                                                                                 \
@@ -26,9 +29,13 @@ enum { STEP_BYTES = 1 << 20 };
          .completes = TG_COMPLETES_FOLDERS,                                                                            \
          .help = "where --schema is looked up (needed where files refer to "                                           \
                  "others)"},                                                                                           \
+        {.name = "dek-file",                                                                                           \
+         .letter = 'k',                                                                                                \
+         .argument = "FILE",                                                                                           \
+         .completes = TG_COMPLETES_FILES,                                                                              \
+         .help = "the data key: 32 bytes, or their base64"},                                                           \
     {                                                                                                                  \
-        .name = "dek-file", .letter = 'k', .argument = "FILE", .completes = TG_COMPLETES_FILES,                        \
-        .help = "the data key: 32 bytes, or their base64"                                                              \
+        .name = "ndjson", .help = "a document a line; one that is refused becomes {\"error\":...} in its place"        \
     }
 
 static const tg_option encrypt_options[] = {SCHEMA_OPTIONS};
@@ -180,6 +187,59 @@ static int rewrite_input(const tg_rewrite_options *options, tg_field_keys *keys,
     return status;
 }
 
+static int say_refused_lines(const tg_ndjson *ndjson, tg_console *console)
+{
+    if (ndjson->num_refused == 0) {
+        return TG_EXIT_OK;
+    }
+    (void)tg_console_fail_text(console, "%" PRIu64 " of %" PRIu64 " lines are refused", ndjson->num_refused,
+                               ndjson->num_lines);
+    return TG_EXIT_FINDINGS;
+}
+
+/* Reads a piece, rewrites its lines and writes them before the next is read: memory holds a piece and a line. */
+static int rewrite_lines(tg_ndjson *ndjson, tg_field_keys *keys, tg_buf *piece, tg_buf *out, tg_console *console)
+{
+    for (;;) {
+        uint8_t *at;
+        tg_buf_clear(piece);
+        tg_result result = tg_buf_reserve(piece, PIECE_BYTES, &at);
+        ssize_t len = tg_is_ok(result) ? read(console->in_fd, at, PIECE_BYTES) : 0;
+        if (len < 0 && errno == EINTR) {
+            continue;
+        }
+        if (len < 0) {
+            return tg_console_fail_result(console, "standard input cannot be read", tg_fail_os(errno));
+        }
+        if (tg_is_ok(result)) {
+            result = len > 0 ? tg_ndjson_feed(ndjson, keys, tg_slice_of(at, (size_t)len), out)
+                             : tg_ndjson_end(ndjson, keys, out);
+        }
+        if (!tg_is_ok(result)) {
+            return tg_console_fail_result(console, "the lines cannot be rewritten", result);
+        }
+        int status = tg_console_write(console, tg_buf_slice(out));
+        if (status != TG_EXIT_OK || len == 0) {
+            return status != TG_EXIT_OK ? status : say_refused_lines(ndjson, console);
+        }
+        tg_buf_clear(out);
+    }
+}
+
+static int rewrite_stream(const tg_rewrite_options *options, tg_field_keys *keys, tg_console *console)
+{
+    tg_ndjson ndjson;
+    tg_buf piece, out;
+    tg_ndjson_init(&ndjson, options, MAX_LINE_BYTES);
+    tg_buf_init_wiped(&piece, PIECE_BYTES);
+    tg_buf_init_wiped(&out, SIZE_MAX / 2);
+    int status = rewrite_lines(&ndjson, keys, &piece, &out, console);
+    tg_ndjson_done(&ndjson);
+    tg_buf_done(&piece);
+    tg_buf_done(&out);
+    return status;
+}
+
 static int run(const tg_invocation *invocation, tg_console *console)
 {
     bool is_decrypt = tg_invocation_command(invocation) == &tg_decrypt_command;
@@ -193,7 +253,8 @@ static int run(const tg_invocation *invocation, tg_console *console)
         status = load_keys(invocation, &keys, console);
     }
     if (status == TG_EXIT_OK) {
-        status = rewrite_input(&options, keys, console);
+        status = tg_invocation_has(invocation, "ndjson") ? rewrite_stream(&options, keys, console)
+                                                         : rewrite_input(&options, keys, console);
     }
     tg_field_keys_free(keys);
     tg_schema_input_done(&input);
@@ -207,12 +268,13 @@ const tg_command tg_encrypt_command = {
                    "with a token in place of each value at an\n"
                    "x-pii place of the schema; every other byte stays. Nothing "
                    "is written unless all of it succeeds.\n"
-                   "Exit status 1: the document is refused.",
+                   "Exit status 1: the document is refused; with --ndjson, some line is: the others are written.",
     .options = encrypt_options,
     .num_options = TG_COUNT(encrypt_options),
     .examples = "  teegate encrypt -s payments.yaml -k dev.dek < payment.json\n"
                 "  teegate encrypt --schema-dir schemas -s "
-                "'bank/transfers#Party' -k dev.dek < party.json",
+                "'bank/transfers#Party' -k dev.dek < party.json\n"
+                "  teegate encrypt --ndjson -s payments.yaml -k dev.dek < rows.ndjson > sealed.ndjson",
     .run = run,
 };
 
@@ -223,7 +285,8 @@ const tg_command tg_decrypt_command = {
                    "token at an x-pii place of the schema\n"
                    "replaced by what it was made of; every other byte stays. Nothing is "
                    "written unless all of it succeeds.\n"
-                   "Exit status 1: the document, or one of its tokens, is refused.",
+                   "Exit status 1: the document, or one of its tokens, is refused; with --ndjson, some line is: the "
+                   "others are written.",
     .options = decrypt_options,
     .num_options = TG_COUNT(decrypt_options),
     .examples = "  teegate decrypt -s payments.yaml -k dev.dek < sealed.json",

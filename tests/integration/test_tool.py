@@ -72,6 +72,36 @@ def test_encrypt_bytes_outside_sealed_values_stay(crypt):
     assert opened.stdout == document.replace(b"a\\u00e9\\/b", "aé/b".encode())
 
 
+@pytest.mark.sanitize
+def test_ndjson_lines_are_rewritten_in_order_and_a_bad_one_is_answered(crypt):
+    lines = [json.dumps({"ssn": "hello", "n": n}) if n != 3 else '{"ssn":' for n in range(1, 2001)]
+    sealed = crypt("encrypt", "\n".join(lines) + "\n", "--ndjson")
+    assert sealed.returncode == 1
+    assert sealed.stderr.decode().strip().endswith("1 of 2000 lines are refused")
+    answers = sealed.stdout.decode().splitlines()
+    assert json.loads(answers[2]) == {
+        "error": {"code": "bad_request", "message": "the body ends inside a JSON value", "line": 3}
+    }
+    assert answers[1] == json.dumps({"ssn": TOKEN_HELLO, "n": 2})
+    del lines[2], answers[2]
+    opened = crypt("decrypt", "\n".join(answers), "--ndjson")
+    assert (opened.returncode, opened.stderr) == (0, b"")
+    assert opened.stdout.decode() == "\n".join(lines)
+
+
+def test_ndjson_each_line_is_answered_before_the_next_is_given(files):
+    """A stream without end: nothing waits for more than its own line."""
+    command = [program_path("teegate"), "encrypt", "--ndjson", "--schema", files / "person.yaml", "--dek-file", files / "dek"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(50):
+            process.stdin.write(b'{"ssn":"hello"}\n')
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline()) == {"ssn": TOKEN_HELLO}
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(60) == 0
+
+
 def test_encrypt_component_begins_elsewhere(crypt, files):
     sealed = crypt("encrypt", '{"tag":"hello","owner":{"ssn":"hello"}}', schema="person.yaml#Pet")
     assert sealed.stdout.decode() == f'{{"tag":"{TOKEN_HELLO}","owner":{{"ssn":"{TOKEN_HELLO}"}}}}'
