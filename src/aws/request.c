@@ -9,7 +9,8 @@ enum {
     MAX_AUTHORIZATION_BYTES = 2048,
     MAX_TARGET_BYTES = 16384,
     DEFAULT_ANSWER_BYTES = 1 << 20,
-    OWN_HEADERS = 8
+    OWN_HEADERS = 8,
+    HEAD_MS = 10000 /* one that is lost on its way is asked again within the whole */
 };
 
 bool tg_aws_is_json_service(tg_aws_service service)
@@ -166,6 +167,7 @@ tg_result tg_aws_request_send(tg_aws_request *request, tg_aws_transport *transpo
     tg_http_client_limits_default(&limits);
     tg_http_deadlines deadlines = limits.deadlines;
     deadlines.whole_ms = whole_ms;
+    deadlines.head_ms = HEAD_MS;
     tg_sigv4_format_date(unix_s, parts.date);
     tg_buf_init(&authorization, MAX_AUTHORIZATION_BYTES);
     tg_buf_init(&target, MAX_TARGET_BYTES);

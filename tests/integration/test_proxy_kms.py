@@ -417,6 +417,30 @@ def test_credentials_are_found_and_renewed(start, scratch, free_port, aws, sourc
         assert aws.identity.num_issued <= num_issued + 2  # each worker once more; then they last
 
 
+def test_credentials_are_fetched_once_however_many_wait(start, scratch, free_port, aws):
+    aws.identity.instance_role = "host"
+    aws.latency = 0.1
+    policies = [{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]
+    aws.principals["pattern"] = {"role_arn": f"arn:aws:iam::{aws.account}:role/host", "secret": "", "arn": "host",
+                                 "account": aws.account, "policies": policies}
+    proxied = Proxied(start, scratch, free_port, aws, environment={**environment_of(aws), "WORKERS": 1})
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(proxied.call("GenerateRandom", NumberOfBytes=4)))
+               for _ in range(20)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(patience(60))
+    assert len(answers) == 20 and all("output" in each for each in answers)
+    assert aws.identity.num_issued == 1
+
+
+def test_kept_connections_that_aws_ended_are_replaced(proxied):
+    for _ in range(3):
+        assert "output" in proxied.call("GenerateRandom", NumberOfBytes=4)
+        proxied.aws.drop_connections()
+
+
 def test_missing_credentials_are_an_answer_and_not_the_end(start, scratch, free_port, aws):
     proxied = Proxied(start, scratch, free_port, aws, environment=environment_of(aws, AWS_EC2_METADATA_DISABLED="true"))
     for _ in range(2):
