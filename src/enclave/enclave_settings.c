@@ -368,7 +368,7 @@ static void check_secrets(const tg_enclave_settings *settings, tg_faults *faults
     if (is_sealed && settings->secrets_signers.num_items == 0) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SECRETS_MODE", faults);
         tg_detail_set_reason(fault, "is sealed, but SECRETS_SIGNERS names nobody: nothing could be delivered");
-        tg_detail_set_remedy(fault, "set SECRETS_SIGNERS to what `teegate secrets signer --key KEY` shows");
+        tg_detail_set_remedy(fault, "set SECRETS_SIGNERS to what `teegate secrets signer KEY` shows");
     }
     if (!is_sealed && settings->secrets_signers.num_items > 0) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "SECRETS_SIGNERS", faults);

@@ -14,6 +14,7 @@ extern const tg_command tg_schema_lint_command;
 extern const tg_command tg_schema_diff_command;
 extern const tg_command tg_dek_command;
 extern const tg_command tg_attest_command;
+extern const tg_command tg_secrets_command;
 extern const tg_command tg_kms_command;
 extern const tg_command tg_completion_command;
 #ifdef TG_DEVELOPMENT

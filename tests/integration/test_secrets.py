@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 
@@ -236,3 +237,86 @@ def test_address_that_is_taken_is_a_fault_at_start(folder):
             enclave.program.wait_event("cannot_start")
             assert enclave.program.wait() == 1
     assert os.path.exists(folder / "s")
+
+
+ALLOW = [word for name in ("test-root", "any-image", "development", "open-encrypt") for word in ("--allow", name)]
+
+
+@pytest.fixture(name="sealed")
+def fixture_sealed(folder, run):
+    """An enclave in sealed mode that a simulator attests: (enclave, secrets, the signer's key)."""
+    write_case(folder)
+    key = folder / "signer.pem"
+    for name in ("signer.pem", "stranger.pem"):
+        subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(folder / name)],
+            check=True, capture_output=True, timeout=patience(30),
+        )
+    signer = run("teegate", "secrets", "signer", key).stdout.decode().strip()
+    options = {
+        "SECRETS_ADDRESS": f"unix:{folder / 's'}",
+        "SECRETS_DIR": "memory",
+        "SECRETS_MODE": "sealed",
+        "SECRETS_SIGNERS": signer,
+        "ATTESTATION_DEVICE": "simulator",
+    }
+    with serving(folder, **options) as enclave:
+        yield enclave, Secrets(str(folder / "s")), key
+
+
+def send(run, enclave, secrets, key, content, allow=ALLOW):
+    arguments = ["--sign", key, "--attestation", enclave.url, *allow]
+    return run("teegate", "secrets", "send", f"unix:{secrets.path}", *arguments, input=json.dumps(content).encode())
+
+
+def test_sealed_delivery_by_the_tool_is_applied(sealed, run, parts):
+    enclave, secrets, key = sealed
+    done = send(run, enclave, secrets, key, parts.bundle())
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["applied"] == ["MTLS_CLIENT_CERT_JSON"]
+
+
+def test_sealed_delivery_brings_the_enclaves_own_certificate(sealed, run, parts):
+    enclave, secrets, key = sealed
+    done = send(run, enclave, secrets, key, {"TLS_CERT_JSON": {"cert": parts.cert, "key": parts.key}})
+    assert done.returncode == 0, done.stderr
+
+    def shown():
+        with enclave.connect() as connection:
+            return connection.sock.getpeercert(binary_form=True)
+
+    wanted = ssl.PEM_cert_to_DER_cert(parts.cert)
+    enclave.program.wait_until(lambda: shown() == wanted, 20, "the delivered certificate")
+    manifest = enclave.get("/attestation").json["manifest"]
+    assert manifest["tls_key_origin"] == "delivered" and manifest["secrets_mode"] == "sealed"
+
+
+def test_sealed_enclave_takes_nothing_open_and_nothing_from_strangers(sealed, run, parts, folder):
+    enclave, secrets, key = sealed
+    secrets.refused(parts.bundle(), "not_sealed")
+    done = send(run, enclave, secrets, folder / "stranger.pem", parts.bundle())
+    assert done.returncode == 1 and b"unknown_signer" in done.stderr
+    assert secrets.deliver(b"{}")["version"] == 0
+
+
+def test_sealed_delivery_goes_to_no_enclave_that_is_not_verified(sealed, run, parts):
+    enclave, secrets, key = sealed
+    done = send(run, enclave, secrets, key, parts.bundle(), allow=())
+    assert done.returncode == 1 and b"nothing was sent" in done.stderr
+    assert secrets.deliver(b"{}")["version"] == 0
+
+
+def test_sealed_delivery_replayed_by_the_host_is_refused(sealed, run, parts, folder):
+    """A host in the middle keeps what it relays and sends it again."""
+    enclave, secrets, key = sealed
+    tap = folder / "tap"
+    with subprocess.Popen(
+        ["socat", "-r", str(folder / "kept"), f"UNIX-LISTEN:{tap}", f"UNIX-CONNECT:{secrets.path}"], stderr=subprocess.DEVNULL
+    ) as relay:
+        enclave.program.wait_until(tap.exists, 20, "socat's socket")
+        done = send(run, enclave, Secrets(str(tap)), key, parts.bundle())
+        assert done.returncode == 0, done.stderr
+        relay.wait(patience(20))
+    kept = (folder / "kept").read_bytes()
+    assert b"PRIVATE KEY" not in kept and b"MTLS" not in kept
+    secrets.refused(kept, "not_newer")
