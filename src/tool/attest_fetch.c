@@ -90,7 +90,7 @@ static bool do_connect(BIO *transport)
 }
 
 /* NULL where there is no connection. Certificates are not verified: see the header. */
-static BIO *connect_to(SSL_CTX *context, const endpoint *to)
+static BIO *connect_to(SSL_CTX *context, endpoint *to)
 {
     char address[MAX_HOST_BYTES + 16];
     const struct timeval timeout = {.tv_sec = TIMEOUT_S};
