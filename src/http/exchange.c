@@ -97,7 +97,7 @@ void tg_http_exchange_drop_body(tg_http_exchange *exchange)
 {
     if (tg_buf_len(&exchange->body) > 0) {
         exchange->request.body = (tg_slice){NULL, 0};
-        tg_buf_release(&exchange->body);
+        empty(&exchange->body);
         give_budget(exchange);
     }
 }

@@ -83,8 +83,8 @@ void tg_http_exchange_store_done(tg_http_exchange_store *store);
 TG_MUST_USE tg_result tg_http_exchange_body_room(tg_http_exchange *exchange, uint64_t expected, uint8_t **out_at,
                                                  size_t *out_room);
 
-/* tg_http_exchange_drop_body frees a collected body, and gives back what was taken of the budget for it. One that
- * stands in the connection's block stays, and stays counted. */
+/* tg_http_exchange_drop_body frees a collected body (or keeps its memory for the next, where that is short), and gives
+ * back what was taken of the budget for it. One that stands in the connection's block stays, and stays counted. */
 void tg_http_exchange_drop_body(tg_http_exchange *exchange);
 
 /* tg_http_exchange_budget_take counts a body that stands in the connection's block. err: TG_ERR_LIMIT */

@@ -18,24 +18,15 @@
 
 #include "support/case.h"
 #include "support/child.h"
+#include "support/folder.h"
 
-static char folder[64];
 static char file_path[128];
 
 static int make_folder(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/teegate-pid1-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(file_path, sizeof file_path, "%s/list", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(file_path);
-    return rmdir(folder);
+    int is_failed = tg_test_folder_set_up(state);
+    snprintf(file_path, sizeof file_path, "%s", tg_test_path("list"));
+    return is_failed;
 }
 
 static void write_file(const char *text, size_t len)
@@ -114,8 +105,8 @@ static void read_environment_folder_is_a_system_error(void **state)
     (void)state;
     tg_detail detail;
     tg_detail_clear(&detail);
-    assert_code(tg_pid1_read_environment(folder, &detail), TG_ERR_SYSTEM);
-    assert_string_equal(detail.file, folder);
+    assert_code(tg_pid1_read_environment(tg_test_folder(), &detail), TG_ERR_SYSTEM);
+    assert_string_equal(detail.file, tg_test_folder());
 }
 
 static void read_environment_count_at_the_limit_and_over(void **state)
@@ -289,8 +280,8 @@ static int mount_and_look(void)
     if (!enter_namespaces()) {
         return 77;
     }
-    snprintf(target, sizeof target, "%s/run", folder);
-    snprintf(below, sizeof below, "%s/run/file", folder);
+    snprintf(target, sizeof target, "%s/run", tg_test_folder());
+    snprintf(below, sizeof below, "%s/run/file", tg_test_folder());
     tg_pid1_mount entry = {"tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0751,size=64k"};
     struct stat found;
     if (!tg_is_ok(tg_pid1_mount_one(&entry, &detail)) || stat(target, &found) != 0 || (found.st_mode & 0777) != 0751) {
@@ -450,5 +441,5 @@ int main(void)
         cmocka_unit_test(read_environment_count_at_the_limit_and_over),
         cmocka_unit_test(read_environment_length_at_the_limit_and_over),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, tg_test_folder_tear_down);
 }

@@ -1,5 +1,6 @@
 #include "keys/file_source.h"
 #include "support/case.h"
+#include "support/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/tg-keys-XXXXXX";
 static char path[64];
 
 static int make_folder(void **state)
 {
-    (void)state;
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-    snprintf(path, sizeof path, "%s/dek", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    int is_failed = tg_test_folder_set_up(state);
+    snprintf(path, sizeof path, "%s", tg_test_path("dek"));
+    return is_failed;
 }
 
 static void write_file(tg_slice content)
@@ -85,7 +75,7 @@ static void read_missing_or_no_file_says_so(void **state)
     tg_detail detail = {0};
     assert_code(tg_key_file_read("/nonexistent/dek", &ring, &detail), TG_ERR_NOT_FOUND);
     assert_string_equal(detail.reason, "no such file");
-    assert_code(tg_key_file_read(folder, &ring, &detail), TG_ERR_UNSUPPORTED);
+    assert_code(tg_key_file_read(tg_test_folder(), &ring, &detail), TG_ERR_UNSUPPORTED);
     assert_code(tg_key_file_read("/dev/zero", &ring, &detail), TG_ERR_UNSUPPORTED);
 }
 
@@ -96,5 +86,5 @@ int main(void)
         cmocka_unit_test(read_other_content_is_refused_without_showing_it),
         cmocka_unit_test(read_missing_or_no_file_says_so),
     };
-    return cmocka_run_group_tests(cases, make_folder, remove_folder);
+    return cmocka_run_group_tests(cases, make_folder, tg_test_folder_tear_down);
 }

@@ -1,4 +1,5 @@
 #include "support/case.h"
+#include "support/folder.h"
 #include "sys/file.h"
 
 #include <errno.h>
@@ -9,26 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/teegate-file-XXXXXX");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
-}
-
 static void read_file_gives_what_was_written(void **state)
 {
     (void)state;
     char path[96];
-    snprintf(path, sizeof path, "%s/key", folder);
+    snprintf(path, sizeof path, "%s/key", tg_test_folder());
     assert_ok(tg_file_write_new(path, 0600, TG_LIT("a\0b")));
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
@@ -49,13 +35,13 @@ static void read_regular_takes_no_other_kind_and_never_waits(void **state)
 {
     (void)state;
     char path[96];
-    snprintf(path, sizeof path, "%s/it", folder);
+    snprintf(path, sizeof path, "%s/it", tg_test_folder());
     tg_buf buf;
     tg_buf_init(&buf, 3);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_code(tg_file_read_regular(path, &buf), TG_ERR_UNSUPPORTED);
     unlink(path);
-    assert_code(tg_file_read_regular(folder, &buf), TG_ERR_UNSUPPORTED);
+    assert_code(tg_file_read_regular(tg_test_folder(), &buf), TG_ERR_UNSUPPORTED);
     assert_code(tg_file_read_regular("/dev/zero", &buf), TG_ERR_UNSUPPORTED);
     assert_int_equal(tg_file_read_regular(path, &buf).os_error, ENOENT);
     assert_ok(tg_file_write_new(path, 0600, TG_LIT("abc")));
@@ -71,11 +57,11 @@ static void read_folder_and_absent_file_fail(void **state)
     (void)state;
     tg_buf buf;
     tg_buf_init(&buf, 10);
-    assert_int_equal(tg_file_read(folder, &buf).os_error, EISDIR);
+    assert_int_equal(tg_file_read(tg_test_folder(), &buf).os_error, EISDIR);
     assert_int_equal(tg_file_read("/nonexistent/file", &buf).os_error, ENOENT);
     tg_buf_done(&buf);
     tg_buf_init(&buf, 0);
-    assert_int_equal(tg_file_read(folder, &buf).os_error, EISDIR);
+    assert_int_equal(tg_file_read(tg_test_folder(), &buf).os_error, EISDIR);
     tg_buf_done(&buf);
     assert_int_equal(tg_file_write_new("/nonexistent/file", 0600, TG_LIT("x")).os_error, ENOENT);
     assert_int_equal(tg_file_write_all(-1, TG_LIT("x")).os_error, EBADF);
@@ -133,5 +119,5 @@ int main(void)
         cmocka_unit_test(read_folder_and_absent_file_fail),
         cmocka_unit_test(read_fd_nonblocking_pipe_is_waited_for),
     };
-    return cmocka_run_group_tests(cases, make_folder, remove_folder);
+    return cmocka_run_group_tests(cases, tg_test_folder_set_up, tg_test_folder_tear_down);
 }

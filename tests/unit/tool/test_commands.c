@@ -1,5 +1,6 @@
 #include "support/case.h"
 #include "support/child.h"
+#include "support/folder.h"
 #include "sys/file.h"
 #include "tool/commands.h"
 
@@ -14,7 +15,6 @@
 
 /* Each command, run within this process on files of a folder of its own. */
 
-static char folder[64];
 static char out_text[1 << 20], err_text[65536];
 
 static const char schema_text[] = "openapi: 3.1.0\n"
@@ -35,24 +35,15 @@ static const char schema_text[] = "openapi: 3.1.0\n"
                                   "      properties:\n"
                                   "        tag: {type: string, x-pii: true}\n";
 
-static const char *path_of(const char *name)
-{
-    static char paths[8][128];
-    static size_t next;
-    char *path = paths[next++ % TG_COUNT(paths)];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 static void write_file(const char *name, const char *text)
 {
-    unlink(path_of(name));
-    assert_ok(tg_file_write_new(path_of(name), 0600, tg_slice_str(text)));
+    unlink(tg_test_path(name));
+    assert_ok(tg_file_write_new(tg_test_path(name), 0600, tg_slice_str(text)));
 }
 
 static int open_temporary(void)
 {
-    int fd = open(folder, O_TMPFILE | O_RDWR, 0600);
+    int fd = open(tg_test_folder(), O_TMPFILE | O_RDWR, 0600);
     assert_true(fd >= 0);
     return fd;
 }
@@ -97,7 +88,7 @@ static void assert_says(const char *text, const char *part)
 static void encrypt_known_answer_comes_out_and_back(void **state)
 {
     (void)state;
-    const char *schema = path_of("a.yaml"), *key = path_of("dek");
+    const char *schema = tg_test_path("a.yaml"), *key = tg_test_path("dek");
     assert_int_equal(run("{\"ssn\": \"123-45-6789\"}", "encrypt", "-s", schema, "-k", key, NULL), 0);
     assert_string_equal(out_text, "{\"ssn\": \"v1.0qCxNnq438j8sW82.cXnsox1M-J_n381OJrp9MUSM3BYAp341UoU3\"}");
     assert_string_equal(err_text, "");
@@ -117,14 +108,16 @@ static void encrypt_component_and_folder_choose_the_root(void **state)
 {
     (void)state;
     char schema[160];
-    snprintf(schema, sizeof schema, "%s#Pet", path_of("a.yaml"));
-    assert_int_equal(run("{\"ssn\":\"x\",\"tag\":\"\"}", "encrypt", "-s", schema, "-k", path_of("dek"), NULL), 0);
+    snprintf(schema, sizeof schema, "%s#Pet", tg_test_path("a.yaml"));
+    assert_int_equal(run("{\"ssn\":\"x\",\"tag\":\"\"}", "encrypt", "-s", schema, "-k", tg_test_path("dek"), NULL), 0);
     assert_string_equal(out_text, "{\"ssn\":\"x\",\"tag\":\"v1.YyEK7iZXYmNPo9uM.F7OUSZ5NEz2_ue3QS6Sgvw\"}");
-    assert_int_equal(run("{}", "encrypt", "-s", "a#Pet", "--schema-dir", folder, "-k", path_of("dek"), NULL), 0);
-    assert_int_equal(run("{}", "encrypt", "-s", "z", "--schema-dir", folder, "-k", path_of("dek"), NULL), 2);
+    assert_int_equal(
+        run("{}", "encrypt", "-s", "a#Pet", "--schema-dir", tg_test_folder(), "-k", tg_test_path("dek"), NULL), 0);
+    assert_int_equal(run("{}", "encrypt", "-s", "z", "--schema-dir", tg_test_folder(), "-k", tg_test_path("dek"), NULL),
+                     2);
     assert_says(err_text, "there is no schema \"z\"");
-    snprintf(schema, sizeof schema, "%s#Cat", path_of("a.yaml"));
-    assert_int_equal(run("{}", "encrypt", "-s", schema, "-k", path_of("dek"), NULL), 2);
+    snprintf(schema, sizeof schema, "%s#Cat", tg_test_path("a.yaml"));
+    assert_int_equal(run("{}", "encrypt", "-s", schema, "-k", tg_test_path("dek"), NULL), 2);
     assert_says(err_text, "there is no schema \"a#Cat\": the only one is a, or a#Component");
 }
 
@@ -133,24 +126,24 @@ static void encrypt_what_is_missing_is_said(void **state)
     (void)state;
     assert_int_equal(run("{}", "encrypt", NULL), 2);
     assert_says(err_text, "--schema FILE[#COMPONENT] is missing");
-    assert_int_equal(run("{}", "encrypt", "-s", path_of("a.yaml"), NULL), 2);
+    assert_int_equal(run("{}", "encrypt", "-s", tg_test_path("a.yaml"), NULL), 2);
     assert_says(err_text, "--dek-file FILE is missing");
-    assert_int_equal(run("{}", "encrypt", "-s", path_of("a.yaml"), "-k", path_of("absent"), NULL), 2);
-    assert_int_equal(run("{}", "encrypt", "-s", path_of("absent.yaml"), "-k", path_of("dek"), NULL), 2);
+    assert_int_equal(run("{}", "encrypt", "-s", tg_test_path("a.yaml"), "-k", tg_test_path("absent"), NULL), 2);
+    assert_int_equal(run("{}", "encrypt", "-s", tg_test_path("absent.yaml"), "-k", tg_test_path("dek"), NULL), 2);
     assert_says(err_text, "No such file");
     write_file("note.txt", "x");
-    assert_int_equal(run("{}", "encrypt", "-s", path_of("note.txt"), "-k", path_of("dek"), NULL), 2);
+    assert_int_equal(run("{}", "encrypt", "-s", tg_test_path("note.txt"), "-k", tg_test_path("dek"), NULL), 2);
     assert_says(err_text, "ends in none of");
     write_file("broken.yaml", "openapi: [");
-    assert_int_equal(run("{}", "encrypt", "-s", path_of("broken.yaml"), "-k", path_of("dek"), NULL), 2);
+    assert_int_equal(run("{}", "encrypt", "-s", tg_test_path("broken.yaml"), "-k", tg_test_path("dek"), NULL), 2);
     assert_says(err_text, "broken.yaml:");
     assert_says(err_text, "no schema could be loaded");
     char longest[5000];
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
-    assert_int_equal(run("{}", "encrypt", "-s", longest, "-k", path_of("dek"), NULL), 2);
-    unlink(path_of("note.txt"));
-    unlink(path_of("broken.yaml"));
+    assert_int_equal(run("{}", "encrypt", "-s", longest, "-k", tg_test_path("dek"), NULL), 2);
+    unlink(tg_test_path("note.txt"));
+    unlink(tg_test_path("broken.yaml"));
 }
 
 static void inspect_tokens_and_others(void **state)
@@ -172,18 +165,19 @@ static void inspect_tokens_and_others(void **state)
 static void lint_lists_paths_and_findings(void **state)
 {
     (void)state;
-    assert_int_equal(run("", "schema", "lint", path_of("a.yaml"), NULL), 1);
+    assert_int_equal(run("", "schema", "lint", tg_test_path("a.yaml"), NULL), 1);
     assert_says(out_text, "  /ssn  string  ");
     assert_says(out_text, "a.yaml:8\n");
     assert_says(out_text, "  /spouse/spouse  as below /spouse\n");
     assert_says(out_text, "a.yaml:11: warning: /email looks personal (email)");
     assert_says(out_text, "a.yaml:9: warning: /vip has about 2 values");
     assert_null(strstr(out_text, "note:"));
-    assert_int_equal(run("", "schema", "lint", "--notes", path_of("a.yaml"), NULL), 1);
+    assert_int_equal(run("", "schema", "lint", "--notes", tg_test_path("a.yaml"), NULL), 1);
     assert_says(out_text, "note: /city looks personal");
     assert_says(out_text, "note: /born a date has few values");
-    assert_int_equal(run("", "schema", "lint", "--accept", "/email", "--accept", "/vip", path_of("a.yaml"), NULL), 0);
-    assert_int_equal(run("", "schema", "lint", "--json", folder, NULL), 1);
+    assert_int_equal(run("", "schema", "lint", "--accept", "/email", "--accept", "/vip", tg_test_path("a.yaml"), NULL),
+                     0);
+    assert_int_equal(run("", "schema", "lint", "--json", tg_test_folder(), NULL), 1);
     assert_says(out_text, "\"num_schemas\":1,\"num_refused\":0,");
     assert_says(out_text, "{\"level\":\"warning\",\"kind\":\"small_domain\",\"path\":\"/vip\"");
     assert_says(out_text, "\"same_as\":\"/spouse\"");
@@ -193,58 +187,58 @@ static void lint_refused_and_unreadable_files(void **state)
 {
     (void)state;
     write_file("broken.yaml", "openapi: 3.1.0\ncomponents:\n  schemas:\n    A: {x-pii: maybe}\n");
-    assert_int_equal(run("", "schema", "lint", path_of("broken.yaml"), NULL), 2);
+    assert_int_equal(run("", "schema", "lint", tg_test_path("broken.yaml"), NULL), 2);
     assert_says(out_text, "broken.yaml:4: refused: ");
-    assert_int_equal(run("", "schema", "lint", "--json", path_of("broken.yaml"), path_of("a.yaml"), NULL), 2);
+    assert_int_equal(run("", "schema", "lint", "--json", tg_test_path("broken.yaml"), tg_test_path("a.yaml"), NULL), 2);
     assert_says(out_text, "\"refused\":[\n    {\"file\":\"broken.yaml\",\"line\":4,");
-    unlink(path_of("broken.yaml"));
-    assert_int_equal(run("", "schema", "lint", folder, path_of("a.yaml"), NULL), 2);
+    unlink(tg_test_path("broken.yaml"));
+    assert_int_equal(run("", "schema", "lint", tg_test_folder(), tg_test_path("a.yaml"), NULL), 2);
     assert_says(err_text, "is a folder");
-    assert_int_equal(mkdir(path_of("none"), 0700), 0);
-    assert_int_equal(run("", "schema", "lint", path_of("none"), NULL), 2);
+    assert_int_equal(mkdir(tg_test_path("none"), 0700), 0);
+    assert_int_equal(run("", "schema", "lint", tg_test_path("none"), NULL), 2);
     assert_says(err_text, "no OpenAPI document");
-    assert_int_equal(run("", "schema", "diff", path_of("a.yaml"), path_of("none"), NULL), 2);
+    assert_int_equal(run("", "schema", "diff", tg_test_path("a.yaml"), tg_test_path("none"), NULL), 2);
     assert_says(err_text, "holds no schema");
-    rmdir(path_of("none"));
+    rmdir(tg_test_path("none"));
 }
 
 static void diff_shows_each_kind_of_change(void **state)
 {
     (void)state;
-    assert_int_equal(run("", "schema", "diff", path_of("a.yaml"), path_of("a.yaml"), NULL), 0);
+    assert_int_equal(run("", "schema", "diff", tg_test_path("a.yaml"), tg_test_path("a.yaml"), NULL), 0);
     assert_string_equal(out_text, "");
     write_file("b.yaml", "openapi: 3.1.0\ncomponents:\n  schemas:\n    Person:\n      type: object\n      properties:\n"
                          "        ssn: {type: integer, x-pii: true}\n        mail: {x-pii: true}\n");
-    assert_int_equal(run("", "schema", "diff", path_of("a.yaml"), path_of("b.yaml"), NULL), 1);
+    assert_int_equal(run("", "schema", "diff", tg_test_path("a.yaml"), tg_test_path("b.yaml"), NULL), 1);
     assert_says(out_text, "- b /vip");
     assert_says(out_text, "+ b /mail");
     assert_says(out_text, "~ b /ssn  string -> integer\n");
     assert_says(out_text, "a running enclave keeps the old graph");
-    assert_int_equal(run("", "schema", "diff", "--json", path_of("a.yaml"), path_of("b.yaml"), NULL), 1);
+    assert_int_equal(run("", "schema", "diff", "--json", tg_test_path("a.yaml"), tg_test_path("b.yaml"), NULL), 1);
     assert_says(out_text, "{\"change\":\"retyped\",\"schema\":\"b\",\"path\":\"/ssn\",\"old_types\":\"string\","
                           "\"new_types\":\"integer\"}");
-    assert_int_equal(run("", "schema", "diff", folder, path_of("b.yaml"), NULL), 1);
+    assert_int_equal(run("", "schema", "diff", tg_test_folder(), tg_test_path("b.yaml"), NULL), 1);
     assert_says(out_text, "- a (the whole schema)\n");
-    assert_int_equal(run("", "schema", "diff", path_of("a.yaml"), path_of("absent.yaml"), NULL), 2);
+    assert_int_equal(run("", "schema", "diff", tg_test_path("a.yaml"), tg_test_path("absent.yaml"), NULL), 2);
     write_file("b.yaml", "openapi: [");
-    assert_int_equal(run("", "schema", "diff", path_of("a.yaml"), path_of("b.yaml"), NULL), 2);
+    assert_int_equal(run("", "schema", "diff", tg_test_path("a.yaml"), tg_test_path("b.yaml"), NULL), 2);
     assert_says(err_text, "part of it is refused");
-    unlink(path_of("b.yaml"));
+    unlink(tg_test_path("b.yaml"));
 }
 
 static void generate_never_overwrites(void **state)
 {
     (void)state;
     assert_int_equal(run("", "dek", "generate", NULL), 2);
-    assert_int_equal(run("", "dek", "generate", "--out", path_of("new"), NULL), 0);
+    assert_int_equal(run("", "dek", "generate", "--out", tg_test_path("new"), NULL), 0);
     tg_buf key;
     tg_buf_init(&key, 100);
-    assert_ok(tg_file_read(path_of("new"), &key));
+    assert_ok(tg_file_read(tg_test_path("new"), &key));
     assert_int_equal(tg_buf_len(&key), 32);
     tg_buf_done(&key);
-    assert_int_equal(run("", "dek", "generate", "--out", path_of("new"), NULL), 2);
+    assert_int_equal(run("", "dek", "generate", "--out", tg_test_path("new"), NULL), 2);
     assert_says(err_text, "exists");
-    unlink(path_of("new"));
+    unlink(tg_test_path("new"));
     assert_int_equal(run("", "dek", "generate", "--out", "/nonexistent/new", NULL), 2);
 }
 
@@ -369,9 +363,9 @@ static void dev_runs_the_enclave_of_path_and_hands_signals_on(void **state)
 {
     (void)state;
     write_file("teegate-enclave", fake_enclave);
-    assert_int_equal(chmod(path_of("teegate-enclave"), 0700), 0);
+    assert_int_equal(chmod(tg_test_path("teegate-enclave"), 0700), 0);
     char path[4096];
-    snprintf(path, sizeof path, "%s:%s", folder, getenv("PATH"));
+    snprintf(path, sizeof path, "%s:%s", tg_test_folder(), getenv("PATH"));
     setenv("PATH", path, 1);
     snprintf(dev_port, sizeof dev_port, "%d", 20000 + getpid() % 9000);
     dev_schema_dir = "bad";
@@ -380,7 +374,7 @@ static void dev_runs_the_enclave_of_path_and_hands_signals_on(void **state)
     assert_int_equal(tg_status_in_child(run_dev_until_ready), 7);
     dev_schema_dir = NULL;
     assert_int_equal(tg_status_in_child(run_dev_until_ready), 7);
-    unlink(path_of("teegate-enclave"));
+    unlink(tg_test_path("teegate-enclave"));
     strcpy(dev_port, "x");
     assert_int_equal(run_dev(), 2);
 }
@@ -388,26 +382,12 @@ static void dev_runs_the_enclave_of_path_and_hands_signals_on(void **state)
 
 static int start(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/tgtool.XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
+    int is_failed = tg_test_folder_set_up(state);
     write_file("a.yaml", schema_text);
     char key[33] = {0};
     memset(key, 0xAA, 32);
     write_file("dek", key);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    unlink(path_of("a.yaml"));
-    unlink(path_of("dek"));
-    unlink(path_of("policy.json"));
-    unlink(path_of("refusal.txt"));
-    return rmdir(folder);
+    return is_failed;
 }
 
 /* A policy whose Decrypt asks for PCR0 of tests/vectors/nitro/doc-11.cbor, in upper case. */
@@ -421,10 +401,11 @@ static const char refusal_text[] = "AccessDeniedException: User: arn:aws:iam::1:
 static void kms_explain_names_the_condition_that_fails(void **state)
 {
     (void)state;
-    const char *policy = path_of("policy.json"), *document = TG_TEST_VECTORS "/nitro/doc-11.cbor";
+    const char *policy = tg_test_path("policy.json"), *document = TG_TEST_VECTORS "/nitro/doc-11.cbor";
     write_file("policy.json", key_policy_text);
     write_file("refusal.txt", refusal_text);
-    assert_int_equal(run("", "kms", "explain", "-p", policy, "-d", document, "-r", path_of("refusal.txt"), NULL), 1);
+    assert_int_equal(run("", "kms", "explain", "-p", policy, "-d", document, "-r", tg_test_path("refusal.txt"), NULL),
+                     1);
     assert_says(out_text, "AccessDeniedException: KMS looked at");
     assert_says(out_text, "minutes old");
     assert_says(out_text, "FAILS  kms:RecipientAttestation:PCR0: StringEquals: the call has cbe1afb6");
@@ -433,8 +414,8 @@ static void kms_explain_names_the_condition_that_fails(void **state)
     assert_says(out_text, "verdict: not_allowed");
     assert_says(out_text, "case_matters: statement 1 e: ");
     assert_says(out_text, "encrypt_not_denied: kms:Encrypt is denied to nobody");
-    assert_int_equal(run(key_policy_text, "kms", "explain", "-p", "-", "-d", document, "-r", path_of("refusal.txt"),
-                         "--context", "a=b", "--json", NULL),
+    assert_int_equal(run(key_policy_text, "kms", "explain", "-p", "-", "-d", document, "-r",
+                         tg_test_path("refusal.txt"), "--context", "a=b", "--json", NULL),
                      1);
     assert_says(out_text, "\"refusal\":{\"code\":\"AccessDeniedException\"");
     assert_says(out_text, "\"verdict\":\"not_allowed\"");
@@ -447,9 +428,9 @@ static void kms_explain_allowed_and_guarded_is_clean(void **state)
     write_file("policy.json", "{\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":[\"kms:Encrypt\","
                               "\"kms:ReEncrypt*\",\"kms:CreateGrant\"]},{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
                               "\"arn:aws:iam::1:role/o\"},\"Action\":\"kms:DescribeKey\"}]}");
-    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), NULL), 0);
+    assert_int_equal(run("", "kms", "explain", "-p", tg_test_path("policy.json"), NULL), 0);
     assert_string_equal(out_text, "the policy has the guards it needs\n");
-    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), "--action", "kms:DescribeKey",
+    assert_int_equal(run("", "kms", "explain", "-p", tg_test_path("policy.json"), "--action", "kms:DescribeKey",
                          "--principal", "arn:aws:iam::1:role/o", NULL),
                      0);
     assert_says(out_text, "verdict: allowed");
@@ -463,15 +444,15 @@ static void kms_explain_what_cannot_be_read_is_said(void **state)
     write_file("policy.json", "{}");
     assert_int_equal(run("", "kms", "explain", NULL), 2);
     assert_says(err_text, "--policy FILE or --refusal FILE is missing");
-    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), NULL), 2);
+    assert_int_equal(run("", "kms", "explain", "-p", tg_test_path("policy.json"), NULL), 2);
     assert_says(err_text, "policy.json: no key policy");
-    assert_int_equal(run("", "kms", "explain", "-p", path_of("absent"), NULL), 2);
+    assert_int_equal(run("", "kms", "explain", "-p", tg_test_path("absent"), NULL), 2);
     assert_int_equal(run("fine", "kms", "explain", "-r", "-", NULL), 2);
     assert_says(err_text, "no error code");
     write_file("policy.json", key_policy_text);
-    assert_int_equal(run("AAAA", "kms", "explain", "-p", path_of("policy.json"), "-d", "-", NULL), 2);
+    assert_int_equal(run("AAAA", "kms", "explain", "-p", tg_test_path("policy.json"), "-d", "-", NULL), 2);
     assert_says(err_text, "document: ");
-    assert_int_equal(run("", "kms", "explain", "-p", path_of("policy.json"), "--context", "a", NULL), 2);
+    assert_int_equal(run("", "kms", "explain", "-p", tg_test_path("policy.json"), "--context", "a", NULL), 2);
     assert_says(err_text, "NAME=VALUE");
 }
 
@@ -497,5 +478,5 @@ int main(void)
         cmocka_unit_test(dev_runs_the_enclave_of_path_and_hands_signals_on),
 #endif
     };
-    return cmocka_run_group_tests(cases, start, stop);
+    return cmocka_run_group_tests(cases, start, tg_test_folder_tear_down);
 }
