@@ -220,9 +220,13 @@ static unsigned wanted_events(const tg_http_connection *connection)
     }
 }
 
+/* Between requests many clients go without a word: nothing was lost, and a busy service would fill its log with it. */
 static void tell_fault(tg_http_connection *connection)
 {
     const tg_http_handlers *handlers = &connection->server->handlers;
+    if (connection->exchange == NULL && connection->num_requests > 0) {
+        return;
+    }
     const char *fault = tg_stream_fault(connection->stream);
     if (handlers->on_fault != NULL && fault[0] != 0) {
         handlers->on_fault(connection->stream, fault, handlers->context);

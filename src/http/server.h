@@ -62,7 +62,8 @@ typedef struct tg_http_record {
  * on_cancel  the client is gone, too slow, or the time is over: the handler drops the request and does not touch it
  *            again. Called only after on_head, and never once the answer was given whole.
  * on_end     last of all, for every request whose first byte was read.
- * on_fault   the connection broke and the stream says why (tg_stream_fault): a TLS handshake that failed, for one.
+ * on_fault   the connection broke, not between two requests, and the stream says why (tg_stream_fault): a TLS handshake
+ *            that failed, for one.
  */
 typedef struct tg_http_handlers {
     void (*on_head)(tg_http_request *request, void *context);

@@ -303,6 +303,20 @@ static void client_gone_while_the_handler_works_cancels(void **state)
     stop(at);
 }
 
+static void client_gone_between_requests_is_no_fault(void **state)
+{
+    (void)state;
+    server_case *at = start(ECHOES);
+    fake_client *client = ask(at, TG_LIT(GET));
+    leave(at, client);
+    assert_string_equal(at->last_fault, "");
+    client = connect_client(at); /* before its first request: a handshake that failed */
+    settle(at, client);
+    leave(at, client);
+    assert_string_equal(at->last_fault, "as the test wanted");
+    stop(at);
+}
+
 static void client_gone_within_the_body_cancels(void **state)
 {
     (void)state;
@@ -396,6 +410,7 @@ int main(void)
         cmocka_unit_test(answer_queue_full_waits_for_the_client),
         cmocka_unit_test(answer_piece_larger_than_the_queue_is_taken_alone),
         cmocka_unit_test(client_gone_while_the_handler_works_cancels),
+        cmocka_unit_test(client_gone_between_requests_is_no_fault),
         cmocka_unit_test(client_gone_within_the_body_cancels),
         cmocka_unit_test(client_gone_within_the_answer_cancels_a_streamed_one_only),
         cmocka_unit_test(server_free_with_requests_in_work_cancels_them),
