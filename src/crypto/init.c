@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* A cipher takes at most 2.6 KiB of locked memory, a MAC state 1.2 KiB (measured with libgcrypt 1.10.1); two rings
  * of 8. */
@@ -33,6 +35,22 @@ static tg_result lock_memory(size_t num_workers)
     gcry_set_log_handler(log_library_line, NULL);
     gcry_error_t error = gcry_control(GCRYCTL_INIT_SECMEM, (unsigned)((num_workers + 1) * WORKER_BYTES), 0);
     return error == 0 ? tg_ok() : tg_fail_os(ENOMEM);
+}
+
+/* A cipher's key schedule begins with the key itself: whoever dumps the process must not find it. The pool is one
+ * mapping, and what is taken first lies at its beginning. */
+static tg_result keep_from_dumps(size_t num_workers)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *first = gcry_malloc_secure(1);
+    if (first == NULL) {
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    uint8_t *pool = (uint8_t *)first - (uintptr_t)first % page;
+    int status = madvise(pool, (num_workers + 1) * WORKER_BYTES, MADV_DONTDUMP);
+    int error = errno;
+    gcry_free(first);
+    return status == 0 ? tg_ok() : tg_fail_os(error);
 }
 
 /* RFC 8452 appendix C.2, the case with 8 bytes of plaintext and none of AAD: several at once and one beside them, for
@@ -94,6 +112,7 @@ tg_result tg_crypto_init(size_t num_workers)
     }
     TG_TRY(lock_memory(num_workers));
     TG_TRY(tg_gcrypt_result(gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0)));
+    TG_TRY(keep_from_dumps(num_workers));
     TG_TRY(check_siv());
     return check_hmac();
 }
