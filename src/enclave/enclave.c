@@ -5,6 +5,7 @@
 #include "enclave/admin.h"
 #include "enclave/data_key.h"
 #include "enclave/identity.h"
+#include "enclave/key_service.h"
 #include "enclave/manager.h"
 #include "enclave/measures.h"
 #include "enclave/s3_schemas.h"
@@ -30,6 +31,7 @@ typedef struct enclave {
     tg_tls_tickets *tickets;
     tg_enclave_identity identity;
     tg_attestation *attestation; /* NULL: nothing attests */
+    tg_key_service *keys;        /* NULL: data keys come from elsewhere */
     tg_s3_schemas *s3_schemas;   /* NULL: schemas come from a folder */
     tg_schema_refresh *refresh;
     tg_admin *admin;
@@ -169,6 +171,7 @@ static void on_hup(int signal_number, void *owner)
     tg_manager_reloading(&self->manager);
     reload_identity(self);
     tg_schema_refresh_now(self->refresh);
+    tg_key_service_now(self->keys);
     tg_log(TG_LOG_INFO, "enclave", "reload");
     tg_manager_reloaded(&self->manager, atomic_load(&self->is_ready));
 }
@@ -215,6 +218,9 @@ static void close_bounds(enclave *self)
 static tg_result set_keys(enclave *self, tg_faults *faults)
 {
     tg_key_ring *ring = NULL;
+    if (self->settings->secret_arn != NULL) {
+        return tg_key_service_new(self->settings, self->attestation, self->publisher, faults, &self->keys);
+    }
     TG_TRY(tg_enclave_data_key(self->settings, faults, &ring));
     if (ring == NULL) {
         tg_log(TG_LOG_WARN, "keys", "no_data_key",
@@ -244,6 +250,7 @@ static tg_result start_workers(enclave *self)
                                       .publisher = self->publisher,
                                       .budget = &self->budget,
                                       .attestation = self->attestation,
+                                      .keys = self->keys,
                                       .bounds = self->bounds,
                                       .num_bounds = self->num_bounds,
                                       .is_draining = &self->is_draining,
@@ -301,8 +308,8 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(tg_measures_start(self->publisher));
     TG_TRY(watch_signals(self));
     tg_result identity = set_identity(self, faults);
-    tg_result keys = set_keys(self, faults);
     tg_result attested = tg_attestation_open(settings, faults, &self->attestation);
+    tg_result keys = set_keys(self, faults);
     tg_result schemas = tg_s3_schemas_open(settings, faults, &self->s3_schemas);
     tg_result bounds = open_bounds(self, faults);
     TG_TRY(identity);
@@ -322,6 +329,7 @@ static tg_result start(enclave *self, tg_faults *faults)
         .settings = settings, .publisher = self->publisher, .identity_delivered = on_identity_delivered, .owner = self};
     TG_TRY(tg_secrets_service_open(&secrets, self->loop, &self->secrets, faults));
     TG_TRY(start_workers(self));
+    TG_TRY(self->keys != NULL ? tg_key_service_start(self->keys) : tg_ok());
     log_listening(self);
     const tg_schema_refresh_options refresh = {.directory = settings->schema_dir,
                                                .source = tg_s3_schemas_source(self->s3_schemas),
@@ -348,6 +356,7 @@ static void end(enclave *self)
         tg_deadline_disarm(&self->drain_deadline);
         tg_loop_free(self->loop);
     }
+    tg_key_service_free(self->keys);
     tg_attestation_close(self->attestation);
     tg_publisher_free(self->publisher);
     tg_enclave_identity_done(&self->identity);
@@ -417,7 +426,7 @@ tg_result tg_enclave_check(const tg_enclave_settings *settings, tg_faults *fault
     TG_TRY(tg_crypto_init(1));
     size_t num_before = faults->num_faults;
     tg_result identity = tg_enclave_identity_load(&self.identity, settings, NULL, faults, &tls);
-    tg_result keys = tg_enclave_data_key(settings, faults, &ring);
+    tg_result keys = settings->secret_arn != NULL ? tg_ok() : tg_enclave_data_key(settings, faults, &ring);
     tg_result attested = tg_attestation_open(settings, faults, &self.attestation);
     tg_result bounds = open_bounds(&self, faults);
     close_bounds(&self);

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "enclave/key_service.h"
 #include "http/budget.h"
 #include "io/address.h"
 #include "secrets/delivery.h"
@@ -172,6 +173,16 @@ static const tg_setting table[] = {
      .effect = "below which schemas are read; / is the whole bucket"},
     {"S3_BUCKET_OWNER", TEXT(s3_bucket_owner), .flags = TG_SETTING_MEASURED, .check = check_account,
      .form = "an account of 12 digits", .effect = "the account that the bucket must belong to"},
+    {"SECRET_ARN", TEXT(secret_arn), .flags = TG_SETTING_MEASURED, .form = "the ARN of a secret in Secrets Manager",
+     .effect = "where the data keys stand, sealed by KMS"},
+    {"KMS_KEY_ID", TEXT(kms_key_id), .flags = TG_SETTING_MEASURED, .form = "a KMS key's ARN, or its id",
+     .effect = "the only key that may have sealed them; by default any of SECRET_ARN's account and region"},
+    {"KMS_ENCRYPTION_CONTEXT", LIST(kms_encryption_context), .flags = TG_SETTING_MEASURED, .form = "NAME=VALUE pairs",
+     .effect = "the context that they were sealed with"},
+    {"DEK_FINGERPRINTS", LIST(dek_fingerprints), .flags = TG_SETTING_MEASURED, .form = "32 hexadecimal digits each",
+     .effect = "the only data keys that are taken; any by default"},
+    {"DEK_ROTATION_INTERVAL_SECS", NUMBER(dek_rotation_interval_s), .unit = TG_UNIT_S, .fallback = "3600", .min = 1,
+     .max = 604800, .effect = "how often SECRET_ARN is read again, and how long a new key waits before it seals"},
     {"VSOCK_PROXY_CID", NUMBER(vsock_proxy_cid), .unit = TG_UNIT_COUNT, .fallback = "3", .min = 1,
      .max = UINT32_MAX - 1, .effect = "the host whose forwards lead to AWS"},
     {"VSOCK_PROXY_PORT", NUMBER(vsock_proxy_port), .unit = TG_UNIT_COUNT, .fallback = "8000", .min = 0,
@@ -247,11 +258,6 @@ static const tg_setting table[] = {
     {"DRAIN_TIMEOUT_SECS", NUMBER(drain_timeout_s), .unit = TG_UNIT_S, .fallback = "30", .min = 0, .max = 3600,
      .effect = "how long SIGTERM waits for requests under way"},
 
-    {"SECRET_ARN", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
-    {"KMS_KEY_ID", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
-    {"KMS_ENCRYPTION_CONTEXT", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
-    {"DEK_FINGERPRINTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("AWS support")},
-    {"DEK_ROTATION_INTERVAL_SECS", NOT_IN_USE("AWS support")},
     {"EGRESS_ADDRESS", NOT_IN_USE("calls to the outside")},
     {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
     {"UPSTREAM_ALLOWED_HOSTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
@@ -393,6 +399,7 @@ static void check_together(const tg_enclave_settings *settings, tg_faults *fault
         tg_detail_set_remedy(fault, "give PCR0, PCR1 and PCR2");
     }
     check_schemas(settings, faults);
+    tg_key_settings_check(settings, faults);
     if (settings->max_body_bytes > tg_http_budget_max((size_t)settings->max_inflight_bytes)) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "MAX_BODY_BYTES", faults);
         tg_detail_set_reason(fault,

@@ -24,6 +24,11 @@ typedef struct tg_enclave_settings {
     const char *s3_bucket;
     const char *s3_prefix; /* "/": the whole bucket */
     const char *s3_bucket_owner;
+    const char *secret_arn; /* NULL: no data key comes from AWS */
+    const char *kms_key_id;
+    tg_setting_list kms_encryption_context;
+    tg_setting_list dek_fingerprints;
+    uint64_t dek_rotation_interval_s;
     uint64_t vsock_proxy_cid;
     uint64_t vsock_proxy_port; /* 0: AWS is dialled directly */
     uint64_t schema_refresh_interval_s;

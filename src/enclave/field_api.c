@@ -150,6 +150,9 @@ static void refuse_for_memory(field_work *work)
 static void refuse(field_work *work, const tg_fault *fault)
 {
     tg_http_request *request = work->request;
+    if (fault->kind == TG_FAULT_BAD_TOKEN) {
+        tg_key_service_ask(work->site->keys); /* another replica may have rotated already */
+    }
     tg_slice pointer = fault->has_pointer ? tg_slice_of(fault->pointer, strlen(fault->pointer)) : no_pointer;
     end_work(work);
     tg_site_refuse(request, tg_fault_status(fault->kind), tg_fault_name(fault->kind), fault->message, pointer);

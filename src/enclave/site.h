@@ -5,6 +5,7 @@
 
 #include "enclave/attestation.h"
 #include "enclave/enclave_settings.h"
+#include "enclave/key_service.h"
 #include "enclave/serving.h"
 #include "http/server.h"
 #include "sys/log_rate.h"
@@ -35,6 +36,7 @@ struct tg_site {
     tg_serving *serving;       /* what new requests get; the owner swaps it */
     _Atomic bool *is_draining; /* of the process */
     bool is_admin;
+    tg_key_service *keys;                  /* of the process; NULL: none reads them */
     tg_attestation *attestation;           /* of the process; NULL: nothing attests */
     const _Atomic bool *are_workers_ready; /* of the admin site; NULL: the site answers for itself alone */
     tg_log_rate log_rate;                  /* of lines about requests and broken connections */

@@ -12,6 +12,7 @@ typedef struct tg_worker_shared {
     const tg_enclave_settings *settings;
     tg_publisher *publisher;
     tg_http_budget *budget;      /* of bodies in flight */
+    tg_key_service *keys;        /* NULL: none reads them */
     tg_attestation *attestation; /* NULL: nothing attests */
     tg_bound *const *bounds;     /* the sockets that all of them accept from */
     size_t num_bounds;

@@ -1,0 +1,273 @@
+"""Data keys from Secrets Manager and KMS, by the emulator of AWS: released to the attested enclave alone, guarded,
+rotated under load, and nowhere to be found."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+
+import pytest
+from cryptography import x509
+
+from conftest import BUILD, SOURCE, is_sanitized
+from enclave_cases import DEK, client_context, compose_fields, metric, serving, token_of, write_case
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from certificates import Authority  # noqa: E402
+from emulator import Emulator  # noqa: E402
+
+ACCOUNT = "111122223333"
+PCR0 = b"\xa0" * 48
+NEW_DEK = b"\xbb" * 32
+CONTEXT = {"app": "tee"}
+
+
+def released_to(pcr0):
+    """A key policy: Decrypt for the image alone, whoever asks."""
+    return {"Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:Decrypt", "Resource": "*",
+        "Condition": {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:ImageSha384": pcr0.hex()}}}]}
+
+
+class Cloud:
+    """An AWS with one key, one secret and the enclave's credentials."""
+
+    def __init__(self, aws):
+        self.aws = aws
+        self.key = aws.kms.create_key(released_to(PCR0))
+        self.secret = aws.secrets.create("tee/dek", self.sealed(DEK))
+        self.environment = aws.environment(aws.add_user("enclave"))
+
+    def sealed(self, key, context=CONTEXT, under=None):
+        return self.aws.kms.encrypt_under(under or self.key, key, context)
+
+    def put(self, value):
+        return self.aws.secrets.put(self.secret, value)
+
+    def ring(self, *entries):
+        """entries: (id, key, state)"""
+        keys = [{"id": name, "ciphertext": base64.b64encode(self.sealed(key)).decode(), "state": state}
+                for name, key, state in entries]
+        return json.dumps({"keys": keys})
+
+    def settings(self, **more):
+        return {**self.environment, "SECRET_ARN": self.secret, "KMS_KEY_ID": self.key, "DEK_FILE": None,
+                "KMS_ENCRYPTION_CONTEXT": "app=tee", "ATTESTATION_DEVICE": "simulator", "VSOCK_PROXY_PORT": 0, **more}
+
+    def num_calls(self, operation):
+        return len([each for each in self.aws.calls if each["operation"] == operation])
+
+
+@pytest.fixture
+def cloud(scratch):
+    write_case(scratch, dek=None)
+    root = x509.load_pem_x509_certificate((SOURCE / "tests/vectors/nitro/simulator-root.pem").read_bytes())
+    with Emulator(root=root) as aws:
+        yield Cloud(aws)
+
+
+def token_by(key, text):
+    nonce = hmac.new(key, text.encode(), hashlib.sha256).digest()[:12]
+    return "v1." + base64.urlsafe_b64encode(nonce).decode().rstrip("=") + "."
+
+
+def sealed_value(enclave, text="hello"):
+    answer = enclave.encrypt({"ssn": text})
+    assert answer.status == 200, answer
+    return answer.json["ssn"]
+
+
+@pytest.fixture
+def opener(scratch):
+    """(settings, context of a client) that let a client call /decrypt."""
+    authority = Authority(scratch, "clients")
+    certificate = authority.issue("opener.pem", ["DNS:opener.example"])
+    settings = {"CLIENT_CA_PATH": authority.path, "DECRYPT_ALLOWED_CLIENTS": "opener.example"}
+    return settings, client_context(certificate)
+
+
+def test_key_is_released_to_the_measured_image(cloud, scratch):
+    with serving(scratch, **cloud.settings()) as enclave:
+        assert sealed_value(enclave).startswith(token_of("hello"))
+        event = enclave.program.wait_event("data_keys")
+        assert event["keys"] == 1 and re.fullmatch("[0-9a-f]{32}", event["fingerprint"])
+        manifest = enclave.get("/attestation").json["manifest"]
+        assert [dek["fingerprint"] for dek in manifest["deks"]] == [event["fingerprint"]]
+        assert metric(enclave.metrics(), "teegate_dek_readings_total", outcome="changed") == 1
+        asked = [each["operation"] for each in cloud.aws.calls]
+        assert asked == ["GetSecretValue", "Decrypt"]
+
+
+def test_other_image_is_refused_and_serves_once_it_is_allowed(cloud, scratch):
+    with serving(scratch, ready=None, **cloud.settings(SIMULATOR_PCRS="11" * 48)) as enclave:
+        event = enclave.program.wait_event("data_keys_not_read")
+        assert event["stage"] == "decrypt" and event["code"] == "AccessDeniedException"
+        assert event["request_id"] and "not authorized to perform: kms:Decrypt" in event["reason"]
+        assert enclave.encrypt({"ssn": "hello"}).status == 503
+        assert enclave.get("/live").status == 200
+        cloud.aws.kms.keys[cloud.key]["policy"] = released_to(b"\x11" * 48)
+        enclave.program.wait_event("ready")
+        assert sealed_value(enclave).startswith(token_of("hello"))
+
+
+def test_start_without_aws_is_degraded_and_mends_itself(cloud, scratch):
+    cloud.aws.fail("status", count=6, status=503, body=b"")
+    with serving(scratch, ready=None, **cloud.settings()) as enclave:
+        assert enclave.program.wait_event("data_keys_not_read")["stage"] == "secret"
+        enclave.program.wait_event("ready")
+        assert metric(enclave.metrics(), "teegate_dek_reading_failures_total", stage="secret") >= 1
+
+
+def substitute(cloud, enclave, value):
+    """Another secret's value is put in place and read; what the enclave says of it."""
+    cloud.put(value)
+    enclave.program.process.send_signal(signal.SIGHUP)
+    return enclave.program.wait_event("data_keys_not_read")
+
+
+def test_substituted_key_is_refused_by_its_fingerprint(cloud, scratch):
+    with serving(scratch, **cloud.settings()) as first:
+        fingerprint = first.program.wait_event("data_keys")["fingerprint"]
+    with serving(scratch, **cloud.settings(DEK_FINGERPRINTS=fingerprint)) as enclave:
+        event = substitute(cloud, enclave, cloud.sealed(NEW_DEK))  # what anybody with kms:Encrypt can make
+        assert event["stage"] == "guard" and event["field"] == "DEK_FINGERPRINTS" and event["old_keys_serve"]
+        assert sealed_value(enclave).startswith(token_of("hello"))
+
+
+def test_key_of_another_account_or_context_is_refused(cloud, scratch):
+    other = cloud.aws.kms.create_key(account="999999999999")
+    cloud.aws.kms.keys[other]["policy"] = {"Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}
+    with serving(scratch, **cloud.settings(KMS_KEY_ID=None)) as enclave:
+        event = substitute(cloud, enclave, cloud.sealed(NEW_DEK, under=other))
+        assert event["stage"] == "guard" and event["field"] == "KeyId", event
+        assert sealed_value(enclave).startswith(token_of("hello"))
+    with serving(scratch, ready=None, **cloud.settings(KMS_ENCRYPTION_CONTEXT="app=other")) as enclave:
+        cloud.put(cloud.sealed(DEK))
+        assert enclave.program.wait_event("data_keys_not_read")["stage"] == "decrypt"
+
+
+def test_key_of_wrong_length_is_refused(cloud, scratch):
+    with serving(scratch, **cloud.settings()) as enclave:
+        event = substitute(cloud, enclave, cloud.sealed(b"\xbb" * 31))
+        assert event["stage"] == "recipient" and "shorter" in event["reason"]
+        assert sealed_value(enclave).startswith(token_of("hello"))
+
+
+def test_rotation_under_load_has_no_error_and_old_tokens_open(cloud, scratch, opener):
+    settings, context = opener
+    with serving(scratch, **cloud.settings(**settings, DEK_ROTATION_INTERVAL_SECS=1, WORKERS=2)) as enclave:
+        old = sealed_value(enclave)
+        faults, ended = [], threading.Event()
+
+        def ask():
+            while not ended.is_set():
+                try:
+                    sealed = enclave.encrypt({"ssn": "load"})
+                    opened = enclave.decrypt({"ssn": sealed.json["ssn"]}, context=context)
+                    if sealed.status != 200 or opened.status != 200 or opened.json["ssn"] != "load":
+                        faults.append((sealed, opened))
+                except Exception as why:  # whatever a client meets is a fault
+                    faults.append(why)
+
+        clients = [threading.Thread(target=ask) for _ in range(2)]
+        for each in clients:
+            each.start()
+        cloud.put(cloud.ring(("k2", NEW_DEK, "current"), ("k1", DEK, "retired")))
+        enclave.program.wait_until(lambda: sealed_value(enclave).startswith(token_by(NEW_DEK, "hello")), what="the new key")
+        ended.set()
+        for each in clients:
+            each.join()
+        assert faults == []
+        assert enclave.decrypt({"ssn": old}, context=context).json == {"ssn": "hello"}
+        waited = [event for event in enclave.program.events("data_keys") if event["new_key_waits"]]
+        assert len(waited) == 1  # it was readable an interval before it sealed
+    with serving(scratch, **cloud.settings(**settings)) as again:
+        assert again.decrypt({"ssn": old}, context=context).json == {"ssn": "hello"}
+        assert sealed_value(again).startswith(token_by(NEW_DEK, "hello"))
+
+
+def test_single_key_replaced_leaves_old_tokens_readable_until_the_end(cloud, scratch, opener):
+    settings, context = opener
+    with serving(scratch, **cloud.settings(**settings)) as enclave:
+        old = sealed_value(enclave)
+        cloud.put(base64.b64encode(cloud.sealed(NEW_DEK)).decode())
+        enclave.program.process.send_signal(signal.SIGHUP)
+        enclave.program.wait_event("keys_no_longer_in_the_secret")
+        enclave.program.wait_until(lambda: sealed_value(enclave).startswith(token_by(NEW_DEK, "hello")), what="the new key")
+        assert enclave.decrypt({"ssn": old}, context=context).json == {"ssn": "hello"}
+
+
+def test_unknown_token_has_the_secret_read_once(cloud, scratch, opener):
+    settings, context = opener
+    with serving(scratch, **cloud.settings(**settings)) as other:
+        cloud.put(cloud.ring(("k2", NEW_DEK, "current"), ("k1", DEK, "retired")))
+        with serving(scratch, **cloud.settings(**settings)) as ahead:
+            token = sealed_value(ahead)
+            assert token.startswith(token_by(NEW_DEK, "hello"))
+        before = cloud.num_calls("GetSecretValue")
+        assert other.decrypt({"ssn": token}, context=context).status == 400
+        other.program.wait_until(lambda: other.decrypt({"ssn": token}, context=context).status == 200, what="the new key")
+        for _ in range(10):
+            other.ask(compose_fields("decrypt", {"ssn": token[:-1] + ("A" if token[-1] != "A" else "B")}), context)
+        assert cloud.num_calls("GetSecretValue") == before + 1
+
+
+def dumped_memory(pid):
+    """What a core dump would hold: every readable mapping that is not left out of dumps (VmFlags dd)."""
+    mapping, found = None, []
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        match = re.match(r"([0-9a-f]+)-([0-9a-f]+) (r)", line)
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            mapping = (int(match[1], 16), int(match[2], 16)) if match else None
+        elif line.startswith("VmFlags:") and mapping and not {"dd", "io", "pf"} & set(line.split()[1:]):
+            found.append(mapping)
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for begin, end in found:
+            try:
+                memory.seek(begin)
+                yield memory.read(end - begin)
+            except (OSError, ValueError, OverflowError):
+                continue  # vvar and the like
+
+
+def test_data_key_is_nowhere_to_be_found(cloud, scratch, opener):
+    settings, context = opener
+    key = os.urandom(32)
+    cloud.put(cloud.sealed(key))
+    spellings = [key, key.hex().encode(), base64.b64encode(key)[:42], base64.urlsafe_b64encode(key)[:42]]
+    with serving(scratch, LOG_LEVEL="debug", **cloud.settings(**settings)) as enclave:
+        token = sealed_value(enclave)
+        assert enclave.decrypt({"ssn": token}, context=context).status == 200
+        assert enclave.decrypt({"ssn": token[:-2] + "AA"}, context=context).status == 400
+        seen = [enclave.get(path).body for path in ("/attestation", "/health", "/nothing")]
+        seen += [enclave.admin(path).body for path in ("/metrics", "/status", "/version")]
+        seen += [enclave.program.log.encode(), enclave.program.output.encode()]
+        seen += [path.read_bytes() for path in scratch.rglob("*") if path.is_file()]
+        if not is_sanitized():
+            try:
+                seen += dumped_memory(enclave.program.pid)
+            except PermissionError:
+                pass  # then nobody can dump it
+    assert len(seen) > 8 and BUILD.exists()
+    for text in seen:
+        assert not any(spelt in text for spelt in spellings)
+
+
+def test_settings_without_a_secret_are_faults(scratch, run):
+    write_case(scratch)
+    environment = {"SCHEMA_DIR": scratch / "schemas", "DEK_FINGERPRINTS": "00" * 16, "LISTEN_ADDRESS": "tcp:127.0.0.1:0"}
+    done = run("teegate-enclave", "--check-config", env=environment)
+    assert done.returncode != 0 and b"DEK_FINGERPRINTS" in done.stderr and b"SECRET_ARN is not" in done.stderr
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:x-AbCdEf"
+    environment = {"SCHEMA_DIR": scratch / "schemas", "SECRET_ARN": secret, "KMS_KEY_ID": "alias/tee",
+                   "LISTEN_ADDRESS": "tcp:127.0.0.1:0"}
+    done = run("teegate-enclave", "--check-config", env=environment)
+    assert done.returncode != 0 and b"an alias names no key" in done.stderr
