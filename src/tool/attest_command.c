@@ -6,6 +6,7 @@
 #include "sys/log.h"
 #include "tool/attest_checks.h"
 #include "tool/attest_fetch.h"
+#include "tool/attest_verify.h"
 #include "tool/commands.h"
 
 #include <openssl/err.h>
@@ -114,7 +115,7 @@ static tg_result expect(const tg_invocation *invocation, const tg_attest_answer 
     return tg_ok();
 }
 
-static tg_result append_table(const tg_attest_report *report, bool is_coloured, tg_buf *out)
+tg_result tg_attest_report_append(const tg_attest_report *report, bool is_coloured, tg_buf *out)
 {
     static const tg_colour colours[] = {TG_COLOUR_GREEN, TG_COLOUR_YELLOW, TG_COLOUR_DIM, TG_COLOUR_RED};
     for (size_t i = 0; i < report->num_checks; i++) {
@@ -148,48 +149,59 @@ static int print(tg_console *console, tg_result composed, const tg_buf *out)
                               : tg_console_fail_result(console, "there is no memory for the output", composed);
 }
 
-static int report_on(const tg_invocation *invocation, const tg_attest_answer *answer, tg_attest_policy *policy,
-                     tg_console *console)
+static int check(const tg_invocation *invocation, const tg_attest_answer *answer, tg_attest_policy *policy,
+                 tg_console *console, tg_attest_report *out_report)
 {
     tg_detail detail = {0};
     tg_attest_expected expected;
-    tg_attest_report report;
     given storage;
-    tg_buf out;
     tg_buf_init(&storage.root, MAX_ROOT_DER_BYTES);
-    tg_buf_init(&out, MAX_OUTPUT_BYTES);
-    int status = TG_EXIT_CANNOT;
+    int status = TG_EXIT_OK;
     if (!tg_is_ok(expect(invocation, answer, &storage, &expected, &detail))) {
         status = tg_console_fail(console, &detail);
     } else {
         policy->max_age_s = policy->max_age_s == 0 && answer->is_live ? LIVE_MAX_AGE_S : policy->max_age_s;
-        tg_attest_check_all(answer, policy, &expected, &report);
-        status = print(console,
-                       tg_invocation_has(invocation, "json") ? append_json(&report, &out)
-                                                             : append_table(&report, console->is_out_coloured, &out),
-                       &out);
-        status = status == TG_EXIT_OK && !report.is_verified ? TG_EXIT_FINDINGS : status;
+        tg_attest_check_all(answer, policy, &expected, out_report);
     }
-    tg_buf_done(&out);
     tg_buf_done(&storage.root);
+    return status;
+}
+
+int tg_attest_verify_argument(const tg_invocation *invocation, tg_console *console, tg_attest_answer *answer,
+                              tg_attest_report *out_report)
+{
+    static tg_attest_policy policy; /* large; the tool does one thing and ends */
+    tg_detail detail = {0};
+    tg_attest_answer_init(answer);
+    if (!tg_is_ok(tg_attest_policy_load(invocation, &policy, &detail))) {
+        tg_attest_policy_done(&policy);
+        return tg_console_fail(console, &detail);
+    }
+    int status = load(invocation, console, answer);
+    if (status == TG_EXIT_OK) {
+        status = check(invocation, answer, &policy, console, out_report);
+    }
+    tg_attest_policy_done(&policy);
     return status;
 }
 
 static int verify(const tg_invocation *invocation, tg_console *console)
 {
-    static tg_attest_policy policy; /* large; the tool does one thing and ends */
-    tg_detail detail = {0};
     tg_attest_answer answer;
-    if (!tg_is_ok(tg_attest_policy_load(invocation, &policy, &detail))) {
-        tg_attest_policy_done(&policy);
-        return tg_console_fail(console, &detail);
-    }
-    int status = load(invocation, console, &answer);
+    tg_attest_report report;
+    tg_buf out;
+    tg_buf_init(&out, MAX_OUTPUT_BYTES);
+    int status = tg_attest_verify_argument(invocation, console, &answer, &report);
     if (status == TG_EXIT_OK) {
-        status = report_on(invocation, &answer, &policy, console);
+        bool is_json = tg_invocation_has(invocation, "json");
+        status = print(console,
+                       is_json ? append_json(&report, &out)
+                               : tg_attest_report_append(&report, console->is_out_coloured, &out),
+                       &out);
+        status = status == TG_EXIT_OK && !report.is_verified ? TG_EXIT_FINDINGS : status;
     }
+    tg_buf_done(&out);
     tg_attest_answer_done(&answer);
-    tg_attest_policy_done(&policy);
     return status;
 }
 
@@ -298,7 +310,7 @@ static int print_pcrs(const tg_invocation *invocation, tg_console *console)
     return describe(invocation, console, true);
 }
 
-static const tg_option verify_options[] = {
+const tg_option tg_attest_verify_options[TG_NUM_ATTEST_VERIFY_OPTIONS] = {
     {.name = "policy",
      .argument = "FILE",
      .completes = TG_COMPLETES_FILES,
@@ -331,8 +343,8 @@ static const tg_command verify_command = {
     .min_arguments = 1,
     .max_arguments = 1,
     .completes = TG_COMPLETES_FILES,
-    .options = verify_options,
-    .num_options = TG_COUNT(verify_options),
+    .options = tg_attest_verify_options,
+    .num_options = TG_NUM_ATTEST_VERIFY_OPTIONS,
     .examples = "  teegate attest verify https://tee-k.example.org --policy policy.json\n"
                 "  teegate attest verify https://tee-k.example.org --pcr 0=b2c4... --json",
     .run = verify,

@@ -1,6 +1,7 @@
 #include "sys/file.h"
 #include "sys/secret.h"
 #include "tool/commands.h"
+#include "tool/dek_aws_command.h"
 
 enum { DEK_BYTES = 32 };
 
@@ -42,11 +43,12 @@ static const tg_command generate_command = {
     .run = generate,
 };
 
-static const tg_command *const commands[] = {&generate_command};
+static const tg_command *const commands[] = {&generate_command, &tg_dek_create_command, &tg_dek_rotate_command,
+                                             &tg_dek_pin_command};
 
 const tg_command tg_dek_command = {
     .name = "dek",
-    .summary = "Make data keys for development.",
+    .summary = "Make data keys: by KMS for enclaves, or a file for development.",
     .commands = commands,
     .num_commands = TG_COUNT(commands),
 };
