@@ -1,0 +1,245 @@
+#include "aws/credentials.h"
+
+#include "support/case.h"
+
+/* A clock and a source of the test's. */
+typedef struct bench {
+    tg_loop *loop;
+    tg_aws_transport *transport;
+    tg_aws_credentials *credentials;
+    uint64_t now_ms;
+    uint64_t life_s; /* of the next set; 0: for ever */
+    bool is_failing;
+    unsigned num_asked;
+    unsigned num_told;
+    unsigned num_expected;
+    tg_code told_code; /* TG_OK: keys */
+} bench;
+
+static uint64_t clock_of(const void *owner)
+{
+    return ((const bench *)owner)->now_ms;
+}
+
+static tg_result connect_nowhere(const tg_aws_endpoint *endpoint, void *owner, tg_http_connector **out_connector)
+{
+    (void)endpoint, (void)owner, (void)out_connector;
+    return tg_fail(TG_ERR_UNSUPPORTED);
+}
+
+static tg_result source_of(void *owner, tg_aws_key_set **out_set)
+{
+    bench *own = owner;
+    own->num_asked++;
+    if (own->is_failing) {
+        return tg_fail(TG_ERR_NOT_FOUND);
+    }
+    uint64_t expires_s = own->life_s > 0 ? own->now_ms / 1000 + own->life_s : 0;
+    return tg_aws_key_set_new(&(tg_aws_keys){TG_LIT("id"), TG_LIT("secret"), {NULL, 0}}, expires_s, out_set);
+}
+
+static void open_bench(bench *own, tg_aws_key_source_fn *source, const char *const *environment)
+{
+    *own = (bench){.now_ms = 1795248000000};
+    assert_ok(tg_loop_new(&own->loop));
+    const tg_aws_transport_settings settings = {.region = TG_LIT("eu-west-1"),
+                                                .environment = environment,
+                                                .connect = connect_nowhere,
+                                                .owner = own,
+                                                .clock_unix_ms = clock_of};
+    assert_ok(tg_aws_transport_new(own->loop, &settings, &own->transport));
+    assert_ok(tg_aws_credentials_new(own->transport, source, own, &own->credentials));
+}
+
+static void close_bench(bench *own)
+{
+    tg_aws_credentials_free(own->credentials);
+    tg_aws_transport_free(own->transport);
+    tg_loop_free(own->loop);
+}
+
+typedef struct waiter {
+    tg_aws_wait wait;
+    bench *own;
+} waiter;
+
+static void on_ready(tg_aws_wait *wait, tg_aws_key_set *set, const tg_aws_failure *failure)
+{
+    bench *own = TG_OBJECT_OF(wait, waiter, wait)->own;
+    own->told_code = set != NULL ? TG_OK : failure->result.code;
+    if (++own->num_told == own->num_expected) {
+        tg_loop_stop(own->loop);
+    }
+}
+
+static void wait_for(bench *own, waiter *waiters, unsigned num_waiters)
+{
+    own->num_told = 0;
+    own->num_expected = num_waiters;
+    for (unsigned i = 0; i < num_waiters; i++) {
+        waiters[i] = (waiter){.wait = {.ready = on_ready}, .own = own};
+        tg_aws_credentials_wait(own->credentials, &waiters[i].wait);
+    }
+    assert_int_equal(own->num_told, 0); /* never from inside the call */
+    tg_loop_run(own->loop);
+    assert_int_equal(own->num_told, num_waiters);
+}
+
+static void now_of_lasting_keys_asks_once(void **state)
+{
+    (void)state;
+    bench own;
+    open_bench(&own, source_of, NULL);
+    assert_string_equal(tg_aws_credentials_source(own.credentials), "none");
+    tg_aws_key_set *set = tg_aws_credentials_now(own.credentials);
+    assert_non_null(set);
+    own.now_ms += 1000ull * 86400 * 365;
+    assert_ptr_equal(tg_aws_credentials_now(own.credentials), set);
+    assert_int_equal(own.num_asked, 1);
+    assert_string_equal(tg_aws_credentials_source(own.credentials), "callback");
+    close_bench(&own);
+}
+
+static void now_renews_five_minutes_before_the_end(void **state)
+{
+    (void)state;
+    bench own;
+    open_bench(&own, source_of, NULL);
+    own.life_s = 3600;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    own.now_ms += 1000ull * (3600 - TG_AWS_REFRESH_BEFORE_S - 1);
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 1);
+    own.now_ms += 1000;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 2);
+    close_bench(&own);
+}
+
+static void now_keeps_what_is_good_while_renewal_fails(void **state)
+{
+    (void)state;
+    bench own;
+    open_bench(&own, source_of, NULL);
+    own.life_s = 3600;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    own.is_failing = true;
+    own.now_ms += 1000ull * 3500;
+    assert_non_null(tg_aws_credentials_now(own.credentials)); /* a hundred seconds are left */
+    assert_int_equal(own.num_asked, 2);
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 2); /* and it is not asked again at once */
+    own.now_ms += 1000ull * 101;
+    assert_null(tg_aws_credentials_now(own.credentials));
+    close_bench(&own);
+}
+
+static void drop_has_others_fetched_and_ignores_former_ones(void **state)
+{
+    (void)state;
+    bench own;
+    open_bench(&own, source_of, NULL);
+    tg_aws_key_set *first = tg_aws_key_set_ref(tg_aws_credentials_now(own.credentials));
+    tg_aws_credentials_drop(own.credentials, first);
+    tg_aws_key_set *second = tg_aws_credentials_now(own.credentials);
+    assert_true(second != NULL && second != first);
+    tg_aws_credentials_drop(own.credentials, first); /* too late: it was replaced */
+    assert_ptr_equal(tg_aws_credentials_now(own.credentials), second);
+    assert_int_equal(own.num_asked, 2);
+    tg_aws_key_set_unref(first);
+    close_bench(&own);
+}
+
+static void wait_tells_all_of_keys_or_of_the_failure(void **state)
+{
+    (void)state;
+    bench own;
+    waiter waiters[5];
+    open_bench(&own, source_of, NULL);
+    wait_for(&own, waiters, 5);
+    assert_int_equal(own.told_code, TG_OK);
+    assert_int_equal(own.num_asked, 1);
+    own.is_failing = true;
+    tg_aws_credentials_drop(own.credentials, tg_aws_credentials_now(own.credentials));
+    wait_for(&own, waiters, 5);
+    assert_int_equal(own.told_code, TG_ERR_NOT_FOUND);
+    assert_int_equal(own.num_asked, 2);
+    close_bench(&own);
+}
+
+static void leave_is_told_nothing(void **state)
+{
+    (void)state;
+    bench own;
+    waiter one = {.wait = {.ready = on_ready}, .own = &own}, other[1];
+    open_bench(&own, source_of, NULL);
+    tg_aws_credentials_wait(own.credentials, &one.wait);
+    tg_aws_credentials_leave(&one.wait);
+    wait_for(&own, other, 1);
+    close_bench(&own);
+}
+
+static void wait_with_keys_of_the_environment_gives_them(void **state)
+{
+    (void)state;
+    const char *const environment[] = {"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=s", "AWS_SESSION_TOKEN=t", NULL};
+    bench own;
+    waiter waiters[1];
+    open_bench(&own, NULL, environment);
+    assert_null(tg_aws_credentials_now(own.credentials)); /* it looks first */
+    wait_for(&own, waiters, 1);
+    assert_int_equal(own.told_code, TG_OK);
+    tg_aws_key_set *set = tg_aws_credentials_now(own.credentials);
+    assert_slice(set->keys.session_token, "t");
+    assert_string_equal(tg_aws_credentials_source(own.credentials), "environment");
+    close_bench(&own);
+}
+
+static void wait_without_any_source_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variables[4];
+        const char *source;
+        tg_code code;
+    } cases[] = {
+        {{"AWS_EC2_METADATA_DISABLED=true", NULL}, "instance", TG_ERR_NOT_FOUND},
+        {{"HOME=/nonexistent", NULL}, "instance", TG_ERR_UNSUPPORTED}, /* the test has no way there */
+        {{"AWS_ACCESS_KEY_ID=id", NULL}, "environment", TG_ERR_SYNTAX},
+        {{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", NULL}, "container", TG_ERR_UNSUPPORTED},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.org/x", NULL}, "container", TG_ERR_DENIED},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials",
+          "AWS_CONTAINER_AUTHORIZATION_TOKEN=x", NULL},
+         "container",
+         TG_ERR_UNSUPPORTED},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://example.org", NULL}, "container", TG_ERR_UNSUPPORTED},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=ftp://x", NULL}, "container", TG_ERR_UNSUPPORTED},
+        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=arn", NULL}, "web identity", TG_ERR_SYSTEM},
+        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/proc/version", "AWS_ROLE_ARN=arn", NULL}, "web identity", TG_ERR_UNSUPPORTED},
+        {{"AWS_SHARED_CREDENTIALS_FILE=/proc/version", NULL}, "instance", TG_ERR_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        bench own;
+        waiter waiters[1];
+        open_bench(&own, NULL, cases[i].variables);
+        wait_for(&own, waiters, 1);
+        assert_string_equal(tg_code_name(own.told_code), tg_code_name(cases[i].code));
+        assert_string_equal(tg_aws_credentials_source(own.credentials), cases[i].source);
+        close_bench(&own);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(now_of_lasting_keys_asks_once),
+        cmocka_unit_test(now_renews_five_minutes_before_the_end),
+        cmocka_unit_test(now_keeps_what_is_good_while_renewal_fails),
+        cmocka_unit_test(drop_has_others_fetched_and_ignores_former_ones),
+        cmocka_unit_test(wait_tells_all_of_keys_or_of_the_failure),
+        cmocka_unit_test(leave_is_told_nothing),
+        cmocka_unit_test(wait_with_keys_of_the_environment_gives_them),
+        cmocka_unit_test(wait_without_any_source_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
