@@ -320,3 +320,23 @@ def test_sealed_delivery_replayed_by_the_host_is_refused(sealed, run, parts, fol
     kept = (folder / "kept").read_bytes()
     assert b"PRIVATE KEY" not in kept and b"MTLS" not in kept
     secrets.refused(kept, "not_newer")
+
+
+@pytest.mark.parametrize("kind", ["--rsa", "--days=30"])
+def test_pki_init_makes_secrets_that_an_enclave_takes_and_openssl_believes(place, run, folder, kind):
+    _, secrets, _ = place
+    made = folder / "pki"
+    made.mkdir()
+    done = run("teegate", "pki", "init", made, "--server", "localhost", "--server", "127.0.0.1", kind)
+    assert done.returncode == 0, done.stderr
+    assert secrets.deliver((made / "secrets.json").read_bytes())["applied"] == ["MTLS_CLIENT_CERT_JSON"]
+    for name, authority, purpose in [
+        ("server", "backend-ca", "sslserver"),
+        ("client", "backend-ca", "sslclient"),
+        ("caller", "caller-ca", "sslclient"),
+    ]:
+        command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", made / f"{authority}.crt", made / f"{name}.crt"]
+        checked = subprocess.run(command, capture_output=True, timeout=patience(30), check=False)
+        assert checked.returncode == 0, checked.stderr
+    command = ["openssl", "verify", "-verify_hostname", "localhost", "-CAfile", made / "backend-ca.crt", made / "server.crt"]
+    assert subprocess.run(command, capture_output=True, timeout=patience(30), check=False).returncode == 0
