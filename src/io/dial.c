@@ -2,7 +2,6 @@
 
 #include "io/hvsock.h"
 #include "io/peer.h"
-#include "io/resolve.h"
 #include "io/socket.h"
 #include "sys/fd.h"
 
@@ -389,7 +388,8 @@ tg_result tg_dial_start(tg_loop *loop, const tg_address *address, const tg_dial_
     dial->outcome.reason = "";
     dial->outcome.stage = TG_DIAL_RESOLVE;
     if (address->kind == TG_ADDRESS_TCP && !address->is_numeric) {
-        tg_result result = tg_lookup_start(loop, address, TG_MAX_DIAL_ADDRESSES, on_lookup, dial, &dial->lookup);
+        tg_result result =
+            tg_lookup_start(loop, address, TG_MAX_DIAL_ADDRESSES, dial->options.lane, on_lookup, dial, &dial->lookup);
         if (!tg_is_ok(result)) {
             free(dial);
             return result;

@@ -5,6 +5,7 @@
 
 #include "io/address.h"
 #include "io/loop.h"
+#include "io/resolve.h"
 #include "io/stream.h"
 
 typedef struct tg_dial tg_dial;
@@ -43,6 +44,7 @@ typedef bool tg_dial_filter_fn(const tg_sockaddr *address, void *owner);
 typedef struct tg_dial_options {
     uint64_t timeout_ms;       /* for everything together, at least 1 */
     tg_dial_filter_fn *filter; /* NULL: every address is fine */
+    tg_lookup_lane *lane;      /* where names are resolved; NULL: nobody's */
 } tg_dial_options;
 
 /* tg_dial_start begins to connect; `done` is called once, from the loop, unless the dial is cancelled before.

@@ -174,7 +174,10 @@ static void dial(tg_proxy_connection *connection)
     tg_proxy_visit *visit = &connection->visit;
     char text[TG_MAX_ADDRESS_BYTES];
     tg_dial_options options = {.timeout_ms = visit->config->timeouts.connect_ms};
-    options.filter = intake->decision.is_checked ? connection->service->filter : NULL;
+    bool is_chosen = intake->decision.is_checked; /* by the client, not by the configuration */
+    options.filter = is_chosen ? connection->service->filter : NULL;
+    options.lane =
+        tg_lookup_lanes_find(visit->worker->lookup_lanes, &intake->decision.target, is_chosen ? &visit->peer : NULL);
     connection->route = intake->decision.route;
     connection->target = strdup(tg_address_format(&intake->decision.target, text));
     tg_proxy_visit_settle(visit);

@@ -214,7 +214,9 @@ static void on_dialled(tg_stream *stream, const tg_dial_outcome *outcome, void *
 
 static void dial(tg_http_visit *http, const tg_proxy_domain *domain)
 {
-    const tg_dial_options options = {.timeout_ms = http->visit.config->timeouts.connect_ms};
+    const tg_dial_options options = {.timeout_ms = http->visit.config->timeouts.connect_ms,
+                                     .lane =
+                                         tg_lookup_lanes_find(http->visit.worker->lookup_lanes, &domain->http, NULL)};
     tg_http_visit_close_target(http);
     http->domain = domain;
     tg_proxy_byte_counters(TG_SERVICE_HTTP, domain->name, http->byte_counters);

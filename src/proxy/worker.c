@@ -94,6 +94,9 @@ tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_worker **out_wor
         result = tg_relay_pool_new(worker->loop, NULL, &worker->pool);
     }
     if (tg_is_ok(result)) {
+        result = tg_lookup_lanes_new(shared->num_workers, &worker->lookup_lanes);
+    }
+    if (tg_is_ok(result)) {
         result = tg_kms_backend_new(worker->loop, shared->kms_trust, &worker->kms);
     }
     if (!tg_is_ok(result)) {
@@ -123,6 +126,7 @@ void tg_proxy_worker_free(tg_proxy_worker *worker)
     if (worker->loop != NULL) {
         tg_loop_free(worker->loop);
     }
+    tg_lookup_lanes_free(worker->lookup_lanes);
     tg_proxy_config_unref(worker->config);
     free(worker);
 }

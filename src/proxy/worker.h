@@ -9,6 +9,7 @@
 #include "proxy/gates.h"
 #include "proxy/kms_backend.h"
 #include "proxy/limiter.h"
+#include "proxy/lookup_lanes.h"
 #include "proxy/own_addresses.h"
 #include "proxy/sidecar.h"
 #include "proxy/visit.h"
@@ -41,6 +42,7 @@ struct tg_proxy_worker {
     tg_proxy_shared *shared;
     tg_proxy_config *config;
     tg_relay_pool *pool;
+    tg_lookup_lanes *lookup_lanes;
     tg_own_addresses *own_addresses; /* NULL where no egress was ever configured */
     tg_kms_backend *kms;
     tg_link listeners;

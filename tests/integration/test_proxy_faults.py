@@ -24,14 +24,14 @@ class Host:
         self.good = Server(echo)
         self.config = {
             "domains": {
-                name: {"cid": cid, "http": server, "https": server, "egress": ["127.0.0.1/32", "*:443", "slow.test"]}
+                name: {"cid": cid, "http": server, "https": server, "egress": ["127.0.0.1/32", "localhost", "*:443", "slow.test"]}
                 for name, cid, server in (("good.x", 16, self.good.address), ("bad.x", 17, bad))
             },
             "listen": {
                 "http": [],
                 "https": f"tcp:127.0.0.1:{self.https[1]}",
                 "kms": [],
-                "internet": f"unix:{self.egress}?cid=16",
+                "internet": [f"unix:{self.egress}?cid=16", f"unix:{self.egress}17?cid=17"],
             },
             **(more or {}),
         }
@@ -163,7 +163,8 @@ def test_log_that_nobody_reads_costs_lines_and_nothing_else(start, scratch, free
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a resolv.conf of its own: root")
 def test_names_that_are_never_answered_hold_up_nobody(start, scratch, free_port):
-    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent, named = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), Server(echo)
+    by_name = f"localhost:{named.port}\n".encode()
     silent.bind(("127.77.1.1", 53))
     (scratch / "resolv.conf").write_text("nameserver 127.77.1.1\n", encoding="ascii")
     mounted = f'mount --make-rprivate / && mount --bind {scratch}/resolv.conf /etc/resolv.conf && exec "$0" "$@"'
@@ -172,13 +173,20 @@ def test_names_that_are_never_answered_hold_up_nobody(start, scratch, free_port)
         scratch,
         free_port,
         "unix:/nowhere",
-        {"timeouts": {"connect_ms": 1000}},
+        {
+            "timeouts": {"connect_ms": 1000},
+            "forwards": [{"listen": f"unix:{scratch}/forward", "connect": f"tcp:localhost:{named.port}"}],
+        },
         prefix=["unshare", "--mount", "sh", "-c", mounted],
     )
     asking = [connect(host.egress, 60) for _ in range(40)]
     with closing(asking):
         for sock in asking:
             sock.sendall(b"slow.test:443\nhello")
+        # names that can be resolved still are, while those others have their threads: another CID's, a configured one
+        for _ in range(NUM_GOOD):
+            assert ask(f"{host.egress}17", by_name + b"named") == b"named"
+            assert ask(scratch / "forward", b"forwarded") == b"forwarded"
         host.good_connections_work()
         line = f"127.0.0.1:{host.good.port}\n".encode()
         for _ in range(NUM_GOOD):

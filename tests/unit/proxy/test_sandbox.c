@@ -166,7 +166,7 @@ static bool resolve(const char *text, lookup_answer *out)
     tg_lookup *lookup;
     *out = (lookup_answer){.result = tg_fail(TG_ERR_CANCELLED)};
     if (!tg_is_ok(tg_loop_new(&out->loop)) || !tg_is_ok(tg_address_parse(tg_slice_str(text), &address, NULL)) ||
-        !tg_is_ok(tg_lookup_start(out->loop, &address, 4, on_answer, out, &lookup))) {
+        !tg_is_ok(tg_lookup_start(out->loop, &address, 4, NULL, on_answer, out, &lookup))) {
         return false;
     }
     tg_loop_run(out->loop);
