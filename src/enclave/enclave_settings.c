@@ -172,7 +172,8 @@ static const tg_setting table[] = {
     {"S3_PREFIX", TEXT(s3_prefix), .fallback = "schemas/", .check = check_prefix, .form = "a folder of the bucket",
      .effect = "below which schemas are read; / is the whole bucket"},
     {"S3_BUCKET_OWNER", TEXT(s3_bucket_owner), .flags = TG_SETTING_MEASURED, .check = check_account,
-     .form = "an account of 12 digits", .effect = "the account that the bucket must belong to"},
+     .form = "an account of 12 digits",
+     .effect = "the account that the bucket must belong to; by default SECRET_ARN's"},
     {"SECRET_ARN", TEXT(secret_arn), .flags = TG_SETTING_MEASURED, .form = "the ARN of a secret in Secrets Manager",
      .effect = "where the data keys stand, sealed by KMS"},
     {"KMS_KEY_ID", TEXT(kms_key_id), .flags = TG_SETTING_MEASURED, .form = "a KMS key's ARN, or its id",
@@ -343,9 +344,10 @@ static void check_schemas(const tg_enclave_settings *settings, tg_faults *faults
         tg_detail_set_reason(fault, "is set, and SCHEMA_DIR too: schemas come from one place");
         tg_detail_set_remedy(fault, "remove one of the two");
     }
-    if (settings->s3_bucket != NULL && settings->s3_bucket_owner == NULL && !settings->is_local_mode) {
+    bool has_owner = settings->s3_bucket_owner != NULL || settings->secret_arn != NULL;
+    if (settings->s3_bucket != NULL && !has_owner && !settings->is_local_mode) {
         tg_detail *fault = tg_settings_add_fault(&settings->loaded, "S3_BUCKET_OWNER", faults);
-        tg_detail_set_reason(fault, "is not set: anybody's bucket of that name would do");
+        tg_detail_set_reason(fault, "is not set, nor is SECRET_ARN: anybody's bucket of that name would do");
         tg_detail_set_remedy(fault, "set it to the account that owns S3_BUCKET");
     }
 }

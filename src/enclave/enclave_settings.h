@@ -22,9 +22,9 @@ typedef struct tg_enclave_settings {
     const char *schema_header_name;
     const char *schema_dir; /* or s3_bucket: never both, never neither */
     const char *s3_bucket;
-    const char *s3_prefix; /* "/": the whole bucket */
-    const char *s3_bucket_owner;
-    const char *secret_arn; /* NULL: no data key comes from AWS */
+    const char *s3_prefix;       /* "/": the whole bucket */
+    const char *s3_bucket_owner; /* NULL: secret_arn's account */
+    const char *secret_arn;      /* NULL: no data key comes from AWS */
     const char *kms_key_id;
     tg_setting_list kms_encryption_context;
     tg_setting_list dek_fingerprints;

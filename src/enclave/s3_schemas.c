@@ -1,8 +1,10 @@
 #include "enclave/s3_schemas.h"
 
 #include "aws/access.h"
+#include "aws/arn.h"
 #include "enclave/bucket_schemas.h"
 #include "enclave/s3_store.h"
+#include "sys/environment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +26,36 @@ static void name_prefix(const char *prefix, char out[MAX_NAME_BYTES])
     (void)snprintf(out, MAX_NAME_BYTES, "%s%s", is_whole ? "" : prefix, prefix[len - 1] != '/' ? "/" : "");
 }
 
+static bool is_set(const tg_enclave_settings *settings, const char *name)
+{
+    const char *value = tg_environment_get(settings->environment, name);
+    return value != NULL && value[0] != 0;
+}
+
+/* What nobody says otherwise is as with the secret: the account that a bucket must belong to, and the region. */
+static void complete(const tg_enclave_settings *settings, tg_slice *out_owner, tg_slice *out_region)
+{
+    tg_aws_arn secret = {.account = {NULL, 0}};
+    *out_owner = tg_slice_str(settings->s3_bucket_owner);
+    *out_region = (tg_slice){NULL, 0};
+    if (settings->secret_arn == NULL || !tg_is_ok(tg_aws_arn_parse(tg_slice_str(settings->secret_arn), &secret))) {
+        return;
+    }
+    if (settings->s3_bucket_owner == NULL) {
+        *out_owner = secret.account;
+    }
+    if (!is_set(settings, "AWS_REGION") && !is_set(settings, "AWS_DEFAULT_REGION")) {
+        *out_region = secret.region;
+    }
+}
+
 static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *settings, tg_faults *faults)
 {
-    const tg_aws_access_settings access = {.proxy_cid = (uint32_t)settings->vsock_proxy_cid,
+    tg_slice owner;
+    tg_slice region;
+    complete(settings, &owner, &region);
+    const tg_aws_access_settings access = {.region = region,
+                                           .proxy_cid = (uint32_t)settings->vsock_proxy_cid,
                                            .proxy_port = (uint32_t)settings->vsock_proxy_port,
                                            .environment = settings->environment};
     char prefix[MAX_NAME_BYTES];
@@ -40,8 +69,8 @@ static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *setti
         *tg_faults_add(faults) = detail;
         return result;
     }
-    TG_TRY(tg_s3_store_new(tg_aws_access_client(schemas->access), tg_slice_str(settings->s3_bucket),
-                           tg_slice_str(settings->s3_bucket_owner), &schemas->store));
+    TG_TRY(tg_s3_store_new(tg_aws_access_client(schemas->access), tg_slice_str(settings->s3_bucket), owner,
+                           &schemas->store));
     return tg_bucket_schemas_new(schemas->loop, tg_s3_store_face(schemas->store), tg_slice_str(prefix),
                                  tg_slice_str(name), &schemas->bucket);
 }

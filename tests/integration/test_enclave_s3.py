@@ -186,6 +186,16 @@ def test_bucket_of_another_account_is_not_read(tmp_path, aws):
         assert calls(aws, "GetObject") == []
 
 
+def test_owner_and_region_are_the_secrets(tmp_path, aws):
+    aws.s3.put("a-bucket", "schemas/a.yaml", SCHEMA)
+    secret = f"arn:aws:secretsmanager:{aws.region}:{ACCOUNT}:secret:tee-AbCdEf"
+    with from_s3(tmp_path, aws, ready="schemas_loaded", S3_BUCKET_OWNER=None, AWS_REGION=None, DEK_FILE=None,
+                 SECRET_ARN=secret, ATTESTATION_DEVICE="simulator") as enclave:
+        assert names(enclave) == ["a"]
+        for operation in ("ListObjectsV2", "GetObject"):
+            assert [call["headers"]["x-amz-expected-bucket-owner"] for call in calls(aws, operation)] == [ACCOUNT]
+
+
 def test_end_while_s3_says_nothing(tmp_path, aws):
     aws.fail(operation="ListObjectsV2", kind="slow", seconds=60, count=-1)
     with from_s3(tmp_path, aws, ready=None) as enclave:

@@ -146,7 +146,7 @@ static void load_schemas_come_from_a_folder_or_a_bucket(void **state)
     done(&it);
     load(&it, NULL, false, (const char *const[]){"S3_BUCKET=a-bucket", "SCHEMA_DIR=/schemas", NULL});
     assert_true(says(&it, "S3_BUCKET: is set, and SCHEMA_DIR too"));
-    assert_true(says(&it, "S3_BUCKET_OWNER: is not set: anybody's bucket"));
+    assert_true(says(&it, "S3_BUCKET_OWNER: is not set, nor is SECRET_ARN: anybody's bucket"));
     done(&it);
     load(&it, NULL, false, (const char *const[]){NULL});
     assert_true(says(&it, "SCHEMA_DIR: is required and not set, nor is S3_BUCKET"));

@@ -61,6 +61,19 @@ static void open_without_region_is_a_fault(void **state)
     done();
 }
 
+static void open_region_of_the_secret_will_do(void **state)
+{
+    (void)state;
+    static const char secret[] = "SECRET_ARN=arn:aws:secretsmanager:eu-west-1:111122223333:secret:tee-AbCdEf";
+    const char *const environment[] = {"S3_BUCKET=a-bucket", secret, NULL};
+    assert_ok(open_with(environment));
+    assert_non_null(tg_s3_schemas_source(schemas));
+    done();
+    const char *const other[] = {"S3_BUCKET=a-bucket", "AWS_REGION=None Such", secret, NULL};
+    assert_code(open_with(other), TG_ERR_SYNTAX); /* what is said is not passed over */
+    done();
+}
+
 /* Nothing listens there: the reading fails, and says how. */
 static void source_of_a_bucket_out_of_reach_says_so(void **state)
 {
@@ -86,6 +99,7 @@ int main(void)
         cmocka_unit_test(open_without_bucket_gives_no_source),
         cmocka_unit_test(open_names_the_bucket_and_its_folder),
         cmocka_unit_test(open_without_region_is_a_fault),
+        cmocka_unit_test(open_region_of_the_secret_will_do),
         cmocka_unit_test(source_of_a_bucket_out_of_reach_says_so),
     };
     return cmocka_run_group_tests(tests, test_crypto_set_up, NULL);
