@@ -22,6 +22,8 @@
 
 /* The admin listener's thread has no cipher handles of its own but counts as one that might. */
 enum { NUM_OWN_THREADS = 1, END_S = 10 };
+/* The heap is trimmed when so many connections (some 18 KiB each) have gone. */
+enum { TRIM_EVERY_MS = 2000, TRIMMED_CONNECTIONS = 500 };
 
 typedef struct enclave {
     const tg_enclave_settings *settings;
@@ -46,6 +48,8 @@ typedef struct enclave {
     _Atomic size_t num_undrained; /* workers */
     tg_task all_drained;
     tg_deadline drain_deadline;
+    tg_deadline trim;
+    size_t most_connections; /* since the heap was last trimmed */
     tg_task readiness;
     _Atomic bool is_ready; /* as was last told: every worker can answer */
 } enclave;
@@ -126,6 +130,23 @@ static void on_term(int signal_number, void *owner)
     for (size_t i = 0; i < self->num_workers; i++) {
         tg_worker_drain(self->workers[i]);
     }
+}
+
+/* Many connections that left have left holes in the heap. */
+static void on_trim(tg_deadline *deadline)
+{
+    enclave *self = TG_OBJECT_OF(deadline, enclave, trim);
+    size_t num_connections = 0;
+    for (size_t i = 0; i < self->num_workers; i++) {
+        num_connections += tg_worker_num_connections(self->workers[i]);
+    }
+    if (num_connections > self->most_connections) {
+        self->most_connections = num_connections;
+    } else if (self->most_connections - num_connections >= TRIMMED_CONNECTIONS) {
+        self->most_connections = num_connections;
+        tg_heap_trim();
+    }
+    tg_deadline_arm_in(self->loop, deadline, TRIM_EVERY_MS);
 }
 
 static tg_result set_identity(enclave *self, tg_faults *faults)
@@ -354,6 +375,7 @@ static void end(enclave *self)
     close_bounds(self);
     if (self->loop != NULL) {
         tg_deadline_disarm(&self->drain_deadline);
+        tg_deadline_disarm(&self->trim);
         tg_loop_free(self->loop);
     }
     tg_key_service_free(self->keys);
@@ -372,6 +394,7 @@ int tg_enclave_run(const tg_enclave_settings *settings, const char *const *envir
     self.all_drained.run = stop_main;
     self.readiness.run = tell_readiness;
     self.drain_deadline.run = on_drain_deadline;
+    self.trim.run = on_trim;
     tg_http_budget_init(&self.budget, (size_t)settings->max_inflight_bytes);
     tg_faults_init(&faults);
     tg_result started = tg_manager_open(&self.manager, environment, &faults);
@@ -379,6 +402,7 @@ int tg_enclave_run(const tg_enclave_settings *settings, const char *const *envir
         started = start(&self, &faults);
     }
     if (tg_is_ok(started)) {
+        tg_deadline_arm_in(self.loop, &self.trim, TRIM_EVERY_MS);
         tg_manager_serving(&self.manager, self.loop, self.workers, self.num_workers);
         tg_loop_run(self.loop);
         tg_log(TG_LOG_INFO, "enclave", "ended", TG_F_UINT("undrained_workers", atomic_load(&self.num_undrained)));

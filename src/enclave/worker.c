@@ -171,6 +171,11 @@ bool tg_worker_is_alive(tg_worker *worker)
     return is_alive;
 }
 
+size_t tg_worker_num_connections(const tg_worker *worker)
+{
+    return (size_t)tg_http_server_counts(worker->server).num_connections;
+}
+
 void tg_worker_drain(tg_worker *worker)
 {
     tg_loop_post(worker->loop, &worker->drain);

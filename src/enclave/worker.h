@@ -39,6 +39,9 @@ bool tg_worker_is_ready(const tg_worker *worker);
  * true the first time. Any thread, but one. */
 bool tg_worker_is_alive(tg_worker *worker);
 
+/* tg_worker_num_connections is how many it has open now. Any thread. */
+size_t tg_worker_num_connections(const tg_worker *worker);
+
 /* tg_worker_drain takes what the kernel has queued, accepts nothing more, answers what was begun, and then reports by
  * `drained`. Any thread, once. tg_worker_free ends whatever is left at once, joins the thread and frees. */
 void tg_worker_drain(tg_worker *worker);

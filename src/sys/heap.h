@@ -13,4 +13,9 @@ enum { TG_HEAP_MAPPED_BYTES = 1048576, TG_HEAP_SPARE_BYTES = 4194304 };
  */
 TG_MUST_USE tg_result tg_heap_return_long_blocks(void);
 
+/* tg_heap_trim gives the kernel back what lies free between blocks in use, of all threads: for when much was freed.
+ * Threads that allocate wait meanwhile, some milliseconds for 100 MB. Any thread.
+ */
+void tg_heap_trim(void);
+
 #endif
