@@ -1,12 +1,12 @@
 #include "secrets/store.h"
 
+#include "base/refs.h"
 #include "secrets/files.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct tg_secrets {
-    atomic_uint num_refs;
+    tg_refs refs;
     uint64_t version;
     tg_tls_identity *client, *server;
     tg_tls_authorities *ca;
@@ -23,13 +23,13 @@ struct tg_secrets_store {
 
 tg_secrets *tg_secrets_ref(tg_secrets *secrets)
 {
-    atomic_fetch_add_explicit(&secrets->num_refs, 1, memory_order_relaxed);
+    tg_refs_take(&secrets->refs);
     return secrets;
 }
 
 void tg_secrets_unref(tg_secrets *secrets)
 {
-    if (secrets == NULL || atomic_fetch_sub_explicit(&secrets->num_refs, 1, memory_order_acq_rel) != 1) {
+    if (secrets == NULL || !tg_refs_drop(&secrets->refs)) {
         return;
     }
     tg_tls_identity_unref(secrets->client);
@@ -83,7 +83,7 @@ static tg_result empty_set(tg_secrets **out_secrets)
     if (secrets == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    atomic_init(&secrets->num_refs, 1);
+    tg_refs_init(&secrets->refs);
     *out_secrets = secrets;
     return tg_ok();
 }

@@ -6,7 +6,9 @@
 #include "secrets/store.h"
 #include "sys/file.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +162,37 @@ static void tg_secrets_store_apply_without_its_directory_keeps_the_old(void **st
     test_parts_done(&parts);
 }
 
+/* A limit of file sizes stands for a disk that is full. */
+static void tg_secrets_store_apply_on_a_full_disk_keeps_the_old(void **state)
+{
+    test_parts first = test_make_parts("first"), second = test_make_parts("second");
+    tg_bundle one = parse_parts(&first), two = parse_parts(&second);
+    struct rlimit before, small;
+    tg_secrets_store *store;
+    tg_delivery_fault fault;
+    (void)state;
+    assert_ok(tg_secrets_store_new(tg_test_folder(), NULL, NULL, &store));
+    assert_ok(tg_secrets_store_apply(store, &one, 1, &fault));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 300; /* the first file begins, and does not end */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tg_result result = tg_secrets_store_apply(store, &two, 2, &fault);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_code(result, TG_ERR_SYSTEM);
+    assert_string_equal(fault.code, "cannot_store");
+    assert_int_equal(tg_secrets_version(tg_secrets_store_current(store)), 1);
+    check_file("client.crt", 0644, first.cert);
+    check_file("client.key", 0600, first.key);
+    check_nothing_left();
+    tg_secrets_store_free(store);
+    tg_bundle_done(&one);
+    tg_bundle_done(&two);
+    test_parts_done(&first);
+    test_parts_done(&second);
+}
+
 static void tg_secrets_files_prepare_makes_what_is_missing(void **state)
 {
     tg_detail detail = {0};
@@ -201,6 +234,8 @@ int main(void)
                                         tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(tg_secrets_store_apply_without_its_directory_keeps_the_old,
                                         tg_test_folder_set_up, tg_test_folder_tear_down),
+        cmocka_unit_test_setup_teardown(tg_secrets_store_apply_on_a_full_disk_keeps_the_old, tg_test_folder_set_up,
+                                        tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(tg_secrets_files_prepare_makes_what_is_missing, tg_test_folder_set_up,
                                         tg_test_folder_tear_down),
         cmocka_unit_test(tg_secrets_store_apply_in_memory_writes_no_file),
