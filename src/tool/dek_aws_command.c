@@ -21,7 +21,7 @@ typedef struct dek_job {
     bool is_new_secret; /* it does not exist yet */
 } dek_job;
 
-/* `20261121T081233Z`: sorts by age, and says when. */
+/* `20261121T081233.123Z`: sorts by age, and says when. */
 static const char *id_of(const tg_invocation *invocation, char out[ID_BYTES])
 {
     const char *given = tg_invocation_value(invocation, "id");
@@ -31,12 +31,12 @@ static const char *id_of(const tg_invocation *invocation, char out[ID_BYTES])
         return given;
     }
     tg_clock_format(tg_clock_unix_ms(), now);
-    for (const char *c = now; *c != 0 && *c != '.'; c++) {
+    for (const char *c = now; *c != 0; c++) {
         if (*c != '-' && *c != ':') {
             out[len++] = *c;
         }
     }
-    snprintf(out + len, ID_BYTES - len, "Z");
+    out[len] = 0;
     return out;
 }
 

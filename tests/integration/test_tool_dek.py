@@ -1,14 +1,18 @@
 """`teegate dek create|rotate|pin` against the emulator of AWS: the tool never sees a key, enclaves follow."""
 
 import json
+import os
 import pathlib
+import re
 import signal
+import subprocess
 import sys
+import textwrap
 
 import pytest
 from cryptography import x509
 
-from conftest import SOURCE
+from conftest import BUILD, SOURCE
 from enclave_cases import serving, write_case
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -102,3 +106,21 @@ def test_enclave_takes_a_created_key_and_pins_it(aws, dek, run, scratch):
         enclave.program.process.send_signal(signal.SIGHUP)
         event = enclave.program.wait_event("data_keys_not_read")
         assert event["field"] == "DEK_FINGERPRINTS" and event["old_keys_serve"]
+
+
+def test_readme_commands_make_and_rotate_a_secret(aws, scratch):
+    text = (SOURCE / "README.md").read_text()
+    commands = textwrap.dedent(re.search(r"```bash\n(.*?)```", text, re.DOTALL)[1])
+    env = {"PATH": f"{BUILD}:{os.environ['PATH']}", **aws.operator, "KEY": aws.key}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=scratch,
+                          env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    arn = next(arn for arn, each in aws.secrets.secrets.items() if each["name"] == "tee/dek")
+    assert [state for _, state in ring_of(aws, arn)] == ["current", "retired"]
+
+
+def test_readme_policy_lacks_nothing(run, scratch):
+    policy = re.search(r"```json\n(\s*\{\"Version\": \"2012-10-17\".*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)[1]
+    (scratch / "policy.json").write_text(policy.replace('"PCR0"', '"' + "a0" * 48 + '"'))
+    done = run("teegate", "kms", "explain", "--policy", scratch / "policy.json")
+    assert done.returncode == 0, done.stdout + done.stderr
