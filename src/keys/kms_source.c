@@ -151,10 +151,15 @@ static void conclude(tg_kms_source *self)
     succeed(self, change.is_changed ? TG_KEYS_CHANGED : TG_KEYS_UNCHANGED, &change);
 }
 
+/* A comma, unless the object begins here. */
+static tg_result put_comma(tg_buf *body)
+{
+    return tg_slice_ends(tg_buf_slice(body), TG_LIT("{")) ? tg_ok() : tg_buf_append_byte(body, ',');
+}
+
 static tg_result put_text(tg_buf *body, tg_slice name, tg_slice value)
 {
-    tg_slice before = tg_buf_slice(body);
-    TG_TRY(before.ptr[before.len - 1] == '{' ? tg_ok() : tg_buf_append_byte(body, ','));
+    TG_TRY(put_comma(body));
     TG_TRY(tg_json_append_string(body, name));
     TG_TRY(tg_buf_append_byte(body, ':'));
     return tg_json_append_string(body, value);
@@ -162,8 +167,7 @@ static tg_result put_text(tg_buf *body, tg_slice name, tg_slice value)
 
 static tg_result put_bytes(tg_buf *body, const char *name, tg_slice bytes)
 {
-    tg_slice before = tg_buf_slice(body);
-    TG_TRY(before.ptr[before.len - 1] == '{' ? tg_ok() : tg_buf_append_byte(body, ','));
+    TG_TRY(put_comma(body));
     TG_TRY(tg_json_append_string(body, tg_slice_str(name)));
     TG_TRY(tg_buf_append_str(body, ":\""));
     TG_TRY(tg_base64_append(body, TG_BASE64_PADDED, bytes));
@@ -290,7 +294,7 @@ static tg_result take_content(tg_kms_source *self, const json_t *json, tg_detail
         return tg_fail(TG_ERR_SYNTAX);
     }
     tg_buf_init(&content, TG_MAX_KEY_SECRET_BYTES + 4);
-    tg_result taken = tg_ok();
+    tg_result taken;
     if (binary.len > 0) {
         taken = tg_buf_reserve(&content, tg_base64_decoded_max(binary.len), &room);
         taken = tg_is_ok(taken) ? tg_base64_decode(TG_BASE64_PADDED, binary, room, &len) : taken;

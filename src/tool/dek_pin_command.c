@@ -27,7 +27,7 @@ static tg_result append_fingerprints(tg_slice manifest, tg_buf *out)
 static int run(const tg_invocation *invocation, tg_console *console)
 {
     tg_attest_answer answer;
-    tg_attest_report report;
+    tg_attest_report report = {.num_checks = 0};
     tg_buf out;
     tg_buf_init(&out, MAX_OUTPUT_BYTES);
     int status = tg_attest_verify_argument(invocation, console, &answer, &report);

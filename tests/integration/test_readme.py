@@ -82,6 +82,14 @@ def test_demo_without_a_terminal_shows_the_round_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_demo_of_keys_shows_release_refusal_rotation_and_substitution(tmp_path):
+    done = in_folder(SOURCE, "script/demo aws </dev/null", timeout=120, TEEGATE_BUILD=str(BUILD), TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for told in ('"event":"data_keys","keys":1', '"code":"AccessDeniedException"', "FAILS  kms:RecipientAttestation:ImageSha384",
+                 " 0 of them not 200", '"field":"DEK_FINGERPRINTS"', "PCR1 is a1a1"):
+        assert told in done.stdout, told
+    assert list(tmp_path.iterdir()) == []
+
 def test_demo_proxy_routes_by_name_and_names_the_rule_that_refuses(tmp_path):
     program_path("teegate-proxy")
     done = in_folder(SOURCE, "script/demo proxy </dev/null", TEEGATE_BUILD=str(BUILD), TMPDIR=str(tmp_path))
