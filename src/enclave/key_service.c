@@ -4,10 +4,12 @@
 #include "base/encode.h"
 #include "keys/aws_remote.h"
 #include "keys/kms_source.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/metric.h"
 #include "sys/thread.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static tg_metric_family readings = {.name = "teegate_dek_readings_total",
@@ -18,6 +20,10 @@ static tg_metric_family failures = {.name = "teegate_dek_reading_failures_total"
                                     .help = "Readings that failed, by the stage that they came to.",
                                     .kind = TG_METRIC_COUNTER,
                                     .labels = {"stage"}};
+static tg_metric_family reading_age = {.name = "teegate_dek_reading_age_seconds",
+                                       .help = "Since the secret was last read with success; -1 before.",
+                                       .kind = TG_METRIC_GAUGE};
+static _Atomic uint64_t last_read_ms; /* monotonic; 0 before the first success */
 
 struct tg_key_service {
     tg_loop *loop;
@@ -67,6 +73,20 @@ static void log_failure(const tg_key_event *event)
            TG_F_UINT("next_reading_ms", event->next_ms));
 }
 
+static void collect(void *owner)
+{
+    (void)owner;
+    uint64_t read_ms = atomic_load(&last_read_ms);
+    tg_metric_set(tg_metric_only(&reading_age),
+                  read_ms > 0 ? (int64_t)((tg_clock_monotonic_ms() - read_ms) / 1000) : -1);
+}
+
+static tg_result watch_age(void)
+{
+    static atomic_flag is_watched = ATOMIC_FLAG_INIT;
+    return atomic_flag_test_and_set(&is_watched) ? tg_ok() : tg_metric_on_collect(collect, NULL);
+}
+
 static void told(const tg_key_event *event, void *owner)
 {
     static const char *const outcomes[] = {"changed", "unchanged", "failed"};
@@ -75,7 +95,10 @@ static void told(const tg_key_event *event, void *owner)
     if (event->kind == TG_KEYS_FAILED) {
         tg_metric_add(tg_metric_of(&failures, tg_slice_str(event->stage)), 1);
         log_failure(event);
-    } else if (event->kind == TG_KEYS_CHANGED) {
+        return;
+    }
+    atomic_store(&last_read_ms, tg_clock_monotonic_ms());
+    if (event->kind == TG_KEYS_CHANGED) {
         log_change(event);
     }
 }
@@ -169,6 +192,7 @@ static tg_result set_up(tg_key_service *self, const tg_enclave_settings *setting
         (void)fail(settings, "SECRET_ARN", &detail, faults).code;
         return tg_fail(TG_ERR_NOT_FOUND);
     }
+    TG_TRY(watch_age());
     TG_TRY(tg_loop_new(&self->loop));
     const tg_aws_access_settings access = {.region = self->guards.secret.region,
                                            .proxy_cid = (uint32_t)settings->vsock_proxy_cid,

@@ -100,7 +100,9 @@ def test_key_is_released_to_the_measured_image(cloud, scratch):
         assert event["keys"] == 1 and re.fullmatch("[0-9a-f]{32}", event["fingerprint"])
         manifest = enclave.get("/attestation").json["manifest"]
         assert [dek["fingerprint"] for dek in manifest["deks"]] == [event["fingerprint"]]
-        assert metric(enclave.metrics(), "teegate_dek_readings_total", outcome="changed") == 1
+        metrics = enclave.metrics()
+        assert metric(metrics, "teegate_dek_readings_total", outcome="changed") == 1
+        assert 0 <= metric(metrics, "teegate_dek_reading_age_seconds") < 3600
         asked = [each["operation"] for each in cloud.aws.calls]
         assert asked == ["GetSecretValue", "Decrypt"]
 
@@ -159,6 +161,41 @@ def test_key_of_wrong_length_is_refused(cloud, scratch):
         event = substitute(cloud, enclave, cloud.sealed(b"\xbb" * 31))
         assert event["stage"] == "recipient" and "shorter" in event["reason"]
         assert sealed_value(enclave).startswith(token_of("hello"))
+
+
+FAULTS = [
+    ("refuse", {"code": "AccessDeniedException", "message": "no", "status": 400}),
+    ("status", {"status": 400, "body": b""}),
+    ("status", {"status": 500, "body": b"<html>broken</html>"}),
+    ("html", {}),
+    ("truncated", {}),
+    ("empty", {}),
+    ("redirect", {"location": "http://127.0.0.1:1/"}),
+    ("wrong_length", {"difference": -5}),
+    ("error_in_200", {}),
+    ("close", {"when": "body"}),
+]
+
+
+@pytest.mark.parametrize("service", ["secretsmanager", "kms"])
+def test_what_breaks_in_aws_never_costs_the_key_in_use(cloud, scratch, service):
+    with serving(scratch, **cloud.settings()) as enclave:
+        for number, (kind, options) in enumerate(FAULTS, 1):
+            cloud.put(cloud.sealed(NEW_DEK))  # another ciphertext each time: it has to be opened
+            cloud.aws.fail(kind, service=service, count=-1, **options)
+            enclave.program.process.send_signal(signal.SIGHUP)
+            enclave.program.wait_event("data_keys_not_read", count=number, timeout=60)
+            cloud.aws.faults.clear()
+            assert sealed_value(enclave).startswith(token_of("hello")), kind
+            cloud.put(cloud.sealed(DEK))  # so that what is tried again by itself finds the key in use
+            before = metric(enclave.metrics(), "teegate_dek_readings_total", outcome="unchanged")
+            changed = metric(enclave.metrics(), "teegate_dek_readings_total", outcome="changed")
+            enclave.program.process.send_signal(signal.SIGHUP)
+            enclave.program.wait_until(
+                lambda: metric(enclave.metrics(), "teegate_dek_readings_total", outcome="unchanged") > before
+                or metric(enclave.metrics(), "teegate_dek_readings_total", outcome="changed") > changed, what=f"{kind} to end")
+        stages = {event["stage"] for event in enclave.program.events("data_keys_not_read")}
+        assert stages <= ({"secret", "form"} if service == "secretsmanager" else {"decrypt", "recipient", "guard"}), stages
 
 
 def test_rotation_under_load_has_no_error_and_old_tokens_open(cloud, scratch, opener):
