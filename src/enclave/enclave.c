@@ -4,6 +4,7 @@
 #include "crypto/openssl_heap.h"
 #include "enclave/admin.h"
 #include "enclave/data_key.h"
+#include "enclave/envelope_service.h"
 #include "enclave/identity.h"
 #include "enclave/key_service.h"
 #include "enclave/manager.h"
@@ -38,6 +39,7 @@ typedef struct enclave {
     tg_schema_refresh *refresh;
     tg_admin *admin;
     tg_secrets_service *secrets;
+    tg_envelope_service *envelope;
     tg_http_budget budget;
     _Atomic bool is_draining;
     tg_bound *bounds[TG_MAX_ADDRESSES];
@@ -349,6 +351,7 @@ static tg_result start(enclave *self, tg_faults *faults)
     const tg_secrets_sources secrets = {
         .settings = settings, .publisher = self->publisher, .identity_delivered = on_identity_delivered, .owner = self};
     TG_TRY(tg_secrets_service_open(&secrets, self->loop, &self->secrets, faults));
+    TG_TRY(tg_envelope_service_open(self->publisher, self->loop, &self->envelope));
     TG_TRY(start_workers(self));
     TG_TRY(self->keys != NULL ? tg_key_service_start(self->keys) : tg_ok());
     log_listening(self);
@@ -363,6 +366,9 @@ static void end(enclave *self)
 {
     tg_manager_close(&self->manager);
     alarm(END_S); /* a thread that never comes back must not keep the process: SIGALRM then ends it */
+    if (self->publisher != NULL) {
+        tg_publisher_end(self->publisher);
+    }
     tg_schema_refresh_stop(self->refresh);
     tg_s3_schemas_close(self->s3_schemas);
     tg_measures_stop();
@@ -372,6 +378,7 @@ static void end(enclave *self)
     free(self->workers);
     tg_admin_close(self->admin);
     tg_secrets_service_close(self->secrets);
+    tg_envelope_service_close(self->envelope);
     close_bounds(self);
     if (self->loop != NULL) {
         tg_deadline_disarm(&self->drain_deadline);

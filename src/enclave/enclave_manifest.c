@@ -69,6 +69,26 @@ tg_result tg_enclave_manifest_settings(const tg_enclave_settings *settings, tg_b
     return tg_buf_append_str(buf, "\"}");
 }
 
+/* SHA-256 of what an endpoint serves, where it serves anything. */
+static tg_result hash_served(const tg_snapshot *snapshot, tg_result (*append)(const tg_envelope_keys *, tg_buf *),
+                             uint8_t out[TG_SHA256_BYTES], tg_slice *out_digest)
+{
+    const tg_envelope_keys *keys = tg_snapshot_envelope_keys(snapshot);
+    tg_buf text;
+    *out_digest = (tg_slice){NULL, 0};
+    if (keys == NULL) {
+        return tg_ok();
+    }
+    tg_buf_init(&text, TG_MAX_ENVELOPE_KEYS_TEXT);
+    tg_result result = append(keys, &text);
+    if (tg_is_ok(result)) {
+        result = tg_sha256(tg_buf_slice(&text), out);
+        *out_digest = tg_slice_of(out, TG_SHA256_BYTES);
+    }
+    tg_buf_done(&text);
+    return result;
+}
+
 tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice settings_json, tg_buf *buf)
 {
     static const char *const states[] = {"current", "pending", "retired"};
@@ -94,9 +114,15 @@ tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice setti
     if (key.len > 0) {
         TG_TRY(tg_sha256(key, secrets_key));
     }
+    uint8_t jwks[TG_SHA256_BYTES], ohttp[TG_SHA256_BYTES];
+    tg_slice jwks_digest, ohttp_digest;
+    TG_TRY(hash_served(snapshot, tg_envelope_keys_append_jwks, jwks, &jwks_digest));
+    TG_TRY(hash_served(snapshot, tg_envelope_keys_append_ohttp, ohttp, &ohttp_digest));
     const tg_manifest manifest = {
         .tls_spki = identity != NULL ? tg_tls_identity_spki_sha256(identity) : (tg_slice){NULL, 0},
         .tls_key_origin = origin,
+        .jwks = jwks_digest,
+        .ohttp = ohttp_digest,
         .secrets_key = key.len > 0 ? tg_slice_of(secrets_key, sizeof secrets_key) : (tg_slice){NULL, 0},
         .secrets_mode = tg_snapshot_secrets_mode(snapshot),
         .settings = settings_json,

@@ -3,6 +3,7 @@
 #include "enclave/admin_api.h"
 #include "enclave/attestation_api.h"
 #include "enclave/clients.h"
+#include "enclave/envelope_api.h"
 #include "enclave/field_api.h"
 #include "enclave/health_api.h"
 #include "enclave/measures.h"
@@ -19,6 +20,9 @@ static const tg_route routes[] = {
     {"/decrypt", "/decrypt", "POST", TG_METHOD_BIT(TG_HTTP_POST), .head = tg_field_api_head,
      .request = tg_field_api_decrypt, .cancel = tg_field_api_cancel},
     {"/attestation", "/attestation", "GET, HEAD", TG_READ_METHODS, .request = tg_attestation_api_document},
+    {"/.well-known/jwks.json", "/.well-known/jwks.json", "GET, HEAD", TG_READ_METHODS, .request = tg_envelope_api_jwks},
+    {"/.well-known/ohttp-gateway", "/.well-known/ohttp-gateway", "GET, HEAD", TG_READ_METHODS,
+     .request = tg_envelope_api_ohttp_keys},
     {"/health", "/health", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_health},
     {"/live", "/live", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_live},
     {"/ready", "/ready", "GET, HEAD", TG_READ_METHODS, .is_for_both = true, .request = tg_health_api_ready},

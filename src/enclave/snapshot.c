@@ -12,6 +12,7 @@ struct tg_snapshot {
     uint64_t schemas_unix_ms;
     tg_key_ring *ring;
     tg_tls_context *tls;
+    tg_envelope_keys *envelope_keys;
     tg_secrets *secrets;
     const char *secrets_mode;
     uint8_t secrets_key[TG_P256_SPKI_BYTES];
@@ -38,6 +39,11 @@ tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot)
 tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot)
 {
     return snapshot->tls;
+}
+
+tg_envelope_keys *tg_snapshot_envelope_keys(const tg_snapshot *snapshot)
+{
+    return snapshot->envelope_keys;
 }
 
 tg_secrets *tg_snapshot_secrets(const tg_snapshot *snapshot)
@@ -83,6 +89,7 @@ void tg_snapshot_unref(tg_snapshot *snapshot)
         tg_key_ring_unref(snapshot->ring);
         tg_tls_context_unref(snapshot->tls);
         tg_secrets_unref(snapshot->secrets);
+        tg_envelope_keys_unref(snapshot->envelope_keys);
         free(snapshot);
     }
 }
@@ -100,6 +107,7 @@ static tg_snapshot *copy_of(const tg_snapshot *old)
     copy->ring = old->ring != NULL ? tg_key_ring_ref(old->ring) : NULL;
     copy->tls = old->tls != NULL ? tg_tls_context_ref(old->tls) : NULL;
     copy->secrets = old->secrets != NULL ? tg_secrets_ref(old->secrets) : NULL;
+    copy->envelope_keys = old->envelope_keys != NULL ? tg_envelope_keys_ref(old->envelope_keys) : NULL;
     copy->secrets_mode = old->secrets_mode;
     memcpy(copy->secrets_key, old->secrets_key, sizeof copy->secrets_key);
     copy->secrets_key_len = old->secrets_key_len;
@@ -170,11 +178,18 @@ static void end_change(tg_publisher *publisher, tg_snapshot *next)
 {
     tg_snapshot *old = publisher->current;
     publisher->current = next;
-    pthread_mutex_unlock(&publisher->lock);
-    tg_snapshot_unref(old);
-    for (size_t i = 0; i < publisher->num_subscriptions; i++) {
+    for (size_t i = 0; i < publisher->num_subscriptions; i++) { /* runs nothing here: it only queues */
         tg_loop_post(publisher->subscriptions[i]->loop, &publisher->subscriptions[i]->task);
     }
+    pthread_mutex_unlock(&publisher->lock);
+    tg_snapshot_unref(old);
+}
+
+void tg_publisher_end(tg_publisher *publisher)
+{
+    pthread_mutex_lock(&publisher->lock);
+    publisher->num_subscriptions = 0;
+    pthread_mutex_unlock(&publisher->lock);
 }
 
 tg_result tg_publisher_set_schemas(tg_publisher *publisher, tg_schema_set *schemas, uint64_t unix_ms)
@@ -226,6 +241,19 @@ tg_result tg_publisher_set_secrets(tg_publisher *publisher, tg_secrets *secrets)
     }
     tg_secrets_unref(next->secrets);
     next->secrets = secrets;
+    end_change(publisher, next);
+    return tg_ok();
+}
+
+tg_result tg_publisher_set_envelope_keys(tg_publisher *publisher, tg_envelope_keys *keys)
+{
+    tg_snapshot *next = begin_change(publisher);
+    if (next == NULL) {
+        tg_envelope_keys_unref(keys);
+        return tg_fail(TG_ERR_MEMORY);
+    }
+    tg_envelope_keys_unref(next->envelope_keys);
+    next->envelope_keys = keys;
     end_change(publisher, next);
     return tg_ok();
 }

@@ -3,6 +3,7 @@
 #ifndef TG_ENCLAVE_SNAPSHOT_H
 #define TG_ENCLAVE_SNAPSHOT_H
 
+#include "envelope/envelope_keys.h"
 #include "io/loop.h"
 #include "keys/ring.h"
 #include "schema/schema_set.h"
@@ -12,12 +13,14 @@
 typedef struct tg_snapshot tg_snapshot;
 typedef struct tg_publisher tg_publisher;
 
-enum { TG_MAX_SUBSCRIBERS = 257 };
+enum { TG_MAX_SUBSCRIBERS = 258 /* 256 workers, the admin site, the envelope keys */ };
 
 /* Any part may be NULL: it has not come yet. They live as long as the snapshot. */
 tg_schema_set *tg_snapshot_schemas(const tg_snapshot *snapshot);
 tg_key_ring *tg_snapshot_ring(const tg_snapshot *snapshot);
 tg_tls_context *tg_snapshot_tls(const tg_snapshot *snapshot);
+/* Derived from the data keys. */
+tg_envelope_keys *tg_snapshot_envelope_keys(const tg_snapshot *snapshot);
 /* What was delivered; never NULL after tg_secrets_service_open, whose set of version 0 is empty. */
 tg_secrets *tg_snapshot_secrets(const tg_snapshot *snapshot);
 /* How secrets are delivered (`none`, `open`, `sealed`; static), and the SubjectPublicKeyInfo that they are sealed to;
@@ -54,6 +57,9 @@ void tg_publisher_free(tg_publisher *publisher);
  */
 TG_MUST_USE tg_result tg_publisher_subscribe(tg_publisher *publisher, tg_subscription *subscription);
 
+/* tg_publisher_end tells no subscriber any more: their loops may end then, while other threads still publish. */
+void tg_publisher_end(tg_publisher *publisher);
+
 /* tg_publisher_current gives the newest snapshot; the caller gives it back by tg_snapshot_unref. Any thread. */
 tg_snapshot *tg_publisher_current(tg_publisher *publisher);
 
@@ -64,6 +70,7 @@ TG_MUST_USE tg_result tg_publisher_set_schemas(tg_publisher *publisher, tg_schem
 TG_MUST_USE tg_result tg_publisher_set_ring(tg_publisher *publisher, tg_key_ring *ring);
 TG_MUST_USE tg_result tg_publisher_set_tls(tg_publisher *publisher, tg_tls_context *tls);
 TG_MUST_USE tg_result tg_publisher_set_secrets(tg_publisher *publisher, tg_secrets *secrets);
+TG_MUST_USE tg_result tg_publisher_set_envelope_keys(tg_publisher *publisher, tg_envelope_keys *keys);
 
 /* tg_publisher_set_secrets_key says how secrets are delivered. in: mode: static; key: at most TG_P256_SPKI_BYTES. err:
  * TG_ERR_LIMIT, TG_ERR_MEMORY
