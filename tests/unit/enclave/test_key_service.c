@@ -75,16 +75,23 @@ static void new_without_a_device_is_a_fault(void **state)
     tg_enclave_settings_done(&settings);
 }
 
-/* How many readings failed before anything was answered. */
-static uint64_t num_failed(void)
+/* The first child of a family; NULL before it is there. */
+static const tg_metric *find_metric(const char *name)
 {
     for (tg_metric_family *family = tg_metric_next_family(NULL); family != NULL;
          family = tg_metric_next_family(family)) {
-        if (strcmp(family->name, "teegate_dek_reading_failures_total") == 0) {
-            return tg_metric_counter(tg_metric_next_child(family, NULL));
+        if (strcmp(family->name, name) == 0) {
+            return tg_metric_next_child(family, NULL);
         }
     }
-    return 0;
+    return NULL;
+}
+
+/* How many readings failed before anything was answered. */
+static uint64_t num_failed(void)
+{
+    const tg_metric *failures = find_metric("teegate_dek_reading_failures_total");
+    return failures != NULL ? tg_metric_counter(failures) : 0;
 }
 
 static void wait_failed(uint64_t num)
@@ -122,6 +129,8 @@ static void service_without_aws_counts_and_goes_on(void **state)
     tg_key_service_ask(service);
     tg_key_service_now(service);
     wait_failed(2);
+    tg_metric_collect();
+    assert_int_equal(tg_metric_gauge(find_metric("teegate_dek_reading_age_seconds")), -1);
     tg_snapshot *snapshot = tg_publisher_current(publisher);
     assert_null(tg_snapshot_ring(snapshot));
     tg_snapshot_unref(snapshot);
