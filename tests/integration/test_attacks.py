@@ -10,7 +10,7 @@ import pytest
 
 from certificates import Authority
 from conftest import patience
-from enclave_cases import client_context, compose, compose_fields, serving, write_case
+from enclave_cases import Closed, client_context, compose, compose_fields, serving, write_case
 from tool_cases import TOKEN_SSN
 
 pytestmark = pytest.mark.sanitize
@@ -122,14 +122,22 @@ def test_long_bodies_that_do_not_end_leave_room_for_short_requests(tmp_path):
     def compose_padded(length):
         return compose_fields("encrypt", pad(b'{"ssn":"hello"}', length))
 
-    with serving(tmp_path, MAX_INFLIGHT_BYTES="8MiB", MAX_BODY_BYTES="7MiB") as enclave:
+    def is_refused(connection, data):
+        try:
+            return connection.ask(data).status == 503
+        except (ssl.SSLError, ConnectionError, Closed):
+            return True  # the connection ended before all was sent
+
+    def is_long_one_refused(enclave):
+        with enclave.connect() as connection:
+            return is_refused(connection, compose_padded(100000))
+
+    with serving(tmp_path, MAX_INFLIGHT_BYTES="8MiB", MAX_BODY_BYTES="7MiB", MIN_BODY_BYTES_PER_SEC=0) as enclave:
         with enclave.connect() as first, enclave.connect() as second:
-            for connection, length in ((first, 7200000), (second, 1180000)):  # together all but 9 KB
-                try:
-                    connection.send(compose_padded(length)[:-1])
-                except (ssl.SSLError, ConnectionError):
-                    pass  # refused already
-            while enclave.ask(compose_padded(100000)).status == 200:
-                pass  # until what was sent has arrived
+            first.send(compose_padded(7200000)[:-1])
+            deadline = time.monotonic() + patience(30)
+            while not is_long_one_refused(enclave):  # until what was sent has arrived
+                assert time.monotonic() < deadline
+            assert is_refused(second, compose_padded(1180000)[:-1])  # with the first one's all but 9 KB
             for _ in range(20):
                 assert enclave.ask(compose_padded(20000)).status == 200
