@@ -24,13 +24,6 @@ static const char *const file_variables[] = {
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-};
-
-/* Where credentials lie that no variable names. */
-static const char *const usual_folders[] = {
-    "/var/run/secrets/eks.amazonaws.com/serviceaccount",
-    "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
 };
 
 static bool is_there(const char *path)
@@ -39,12 +32,13 @@ static bool is_there(const char *path)
     return stat(path, &file) == 0;
 }
 
-static tg_result add_home(paths *all, const char *home)
+/* The files, not their folder: the sandbox opens the folder of what it is given, and a home holds more than is ours. */
+static tg_result add_home(paths *all, const char *home, const char *name)
 {
     tg_buf path;
     tg_slice copy;
     tg_buf_init(&path, 4096);
-    tg_result result = tg_buf_printf(&path, "%s/.aws", home);
+    tg_result result = tg_buf_printf(&path, "%s/.aws/%s", home, name);
     if (tg_is_ok(result)) {
         result = tg_arena_copy(&all->arena, tg_buf_slice(&path), &copy);
     }
@@ -77,13 +71,12 @@ static tg_result collect_files(paths *all, const tg_proxy_confinement *wanted)
             all->read[all->num_read++] = path;
         }
     }
-    for (size_t i = 0; i < TG_COUNT(usual_folders); i++) {
-        if (is_there(usual_folders[i])) {
-            all->read[all->num_read++] = usual_folders[i];
-        }
-    }
     const char *home = tg_environment_get(wanted->environment, "HOME");
-    return home != NULL && home[0] == '/' ? add_home(all, home) : tg_ok();
+    if (home != NULL && home[0] == '/') {
+        TG_TRY(add_home(all, home, "credentials"));
+        TG_TRY(add_home(all, home, "config"));
+    }
+    return tg_ok();
 }
 
 /* The folder of a path; "/" where there is no other. */

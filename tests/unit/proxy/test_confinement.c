@@ -28,6 +28,7 @@ static int set_up(void **state)
     }
     tg_test_write_file("lists/allow.yaml", TG_LIT("allowlist:\n- {address: 192.0.2.1, port: 443}\n"));
     tg_test_write_file("home/.aws/credentials", TG_LIT("[default]\n"));
+    tg_test_write_file("home/secret", TG_LIT("an operator's"));
     tg_test_write_file("aws/token", TG_LIT("token"));
     tg_test_write_file("else/file", TG_LIT("not ours"));
     snprintf(json, sizeof json,
@@ -115,6 +116,9 @@ static int check_what_is_gone(void)
     }
     if (may_read("else/file") || errno != EACCES) {
         return 10;
+    }
+    if (may_read("home/secret") || errno != EACCES) { /* beside .aws, which is ours */
+        return 12;
     }
     return !may_bind("else/socket") && access(tg_test_path("run/one"), F_OK) != 0 ? 0 : 11;
 }
