@@ -57,7 +57,14 @@ size_t tg_metric_num_labels(const tg_metric_family *family)
 /* Appends a value as it is shown: UTF-8 without control characters, cut between characters. */
 static void add_value(label_values *values, size_t index, tg_slice value)
 {
-    size_t room = TG_MAX_METRIC_VALUE_BYTES;
+    size_t plain = 0; /* as nearly all of them are to the end */
+    while (plain < value.len && plain < TG_MAX_METRIC_VALUE_BYTES && value.ptr[plain] >= 0x20 &&
+           value.ptr[plain] < 0x7f) {
+        values->bytes[values->len++] = value.ptr[plain++];
+    }
+    values->lens[index] = (uint8_t)plain;
+    value = tg_slice_from(value, plain);
+    size_t room = TG_MAX_METRIC_VALUE_BYTES - plain;
     while (value.len > 0 && room > 0) {
         size_t len = tg_utf8_valid_prefix(tg_slice_first(value, 4)); /* holds the first character, where it is one */
         size_t end = 1;
