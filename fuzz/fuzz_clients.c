@@ -1,6 +1,8 @@
 // room: enclave
-/* Names of certificates and servers against allow lists: what is allowed stands in the list, whatever the bytes. */
+/* Names of certificates and servers against allow lists: what is allowed stands in the list, whatever the bytes. And a
+ * media type is either that of a stream of lines or of a document. */
 #include "base/text.h"
+#include "enclave/bulk_api.h"
 #include "enclave/clients.h"
 
 #include <stdlib.h>
@@ -32,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     if (tg_server_names_match(&names, &peer, name.text) && name.text.len == 0) {
+        abort();
+    }
+    tg_slice type = tg_slice_of(data, size);
+    if (tg_bulk_is_asked(type) && tg_http_is_json(type)) {
         abort();
     }
     return 0;

@@ -1,5 +1,6 @@
 #include "enclave/field_api.h"
 
+#include "enclave/bulk_api.h"
 #include "enclave/clients.h"
 #include "enclave/measures.h"
 #include "fields/rewrite.h"
@@ -17,6 +18,7 @@ typedef struct field_work {
     tg_pii_root root;
     const tg_schema *schema;
     tg_rewrite *rewrite;
+    tg_bulk *bulk; /* a stream of lines, instead */
     bool is_planned;
     size_t budgeted; /* bytes of output counted into the budget of bodies in flight, until the answer is out */
 } field_work;
@@ -27,6 +29,10 @@ static const tg_slice no_pointer = {NULL, 0};
 static void end_work(field_work *work)
 {
     tg_tick_cancel(&work->tick);
+    tg_bulk *bulk = TG_TAKE(work->bulk);
+    if (bulk != NULL) {
+        tg_bulk_done(bulk);
+    }
     tg_serving_unref(TG_TAKE(work->serving));
 }
 
@@ -35,12 +41,15 @@ static bool is_encrypt(const tg_http_request *request)
     return tg_slice_equal(request->path, TG_LIT("/encrypt"));
 }
 
-static bool check_media_type(tg_http_request *request)
+static bool check_media_type(tg_http_request *request, bool *out_is_bulk)
 {
     tg_slice type;
-    if (!tg_is_ok(tg_http_request_header(request, TG_LIT("Content-Type"), &type)) || !tg_http_is_json(type)) {
+    bool is_there = tg_is_ok(tg_http_request_header(request, TG_LIT("Content-Type"), &type));
+    *out_is_bulk = is_there && tg_bulk_is_asked(type);
+    if (!is_there || (!*out_is_bulk && !tg_http_is_json(type))) {
         tg_site_refuse(request, 415, "unsupported_media_type",
-                       "the Content-Type must be application/json or end in +json, in UTF-8", no_pointer);
+                       "the Content-Type must be application/json, application/x-ndjson or end in +json, in UTF-8",
+                       no_pointer);
         return false;
     }
     tg_slice coding;
@@ -103,9 +112,12 @@ static bool check_keys(tg_http_request *request, const field_work *work)
     return false;
 }
 
+static bool begin_bulk(tg_site *site, tg_http_request *request, field_work *work);
+
 void tg_field_api_head(tg_site *site, tg_http_request *request)
 {
-    if (!check_client(site, request) || !check_media_type(request)) {
+    bool is_bulk;
+    if (!check_client(site, request) || !check_media_type(request, &is_bulk)) {
         return;
     }
     field_work *work = tg_arena_zalloc(request->arena, 1, sizeof *work);
@@ -114,7 +126,8 @@ void tg_field_api_head(tg_site *site, tg_http_request *request)
         return;
     }
     *work = (field_work){.site = site, .request = request, .serving = site->serving};
-    if (find_schema(site, request, work) && check_keys(request, work)) {
+    if (find_schema(site, request, work) && check_keys(request, work) &&
+        (!is_bulk || begin_bulk(site, request, work))) {
         tg_serving_ref(work->serving);
         request->user = work;
     }
@@ -237,14 +250,81 @@ static void begin(tg_site *site, tg_http_request *request, tg_rewrite_mode mode,
     step(work);
 }
 
+/* What a stream may hold is counted at once: it cannot be refused later. */
+static bool begin_bulk(tg_site *site, tg_http_request *request, field_work *work)
+{
+    bool is_lenient = false;
+    if (!is_encrypt(request) && request->has_query && !read_lenient(request->query, &is_lenient)) {
+        tg_site_refuse(request, 400, "bad_request", "lenient is 0 or 1", no_pointer);
+        return false;
+    }
+    tg_bulk *bulk = tg_arena_zalloc(request->arena, 1, sizeof *bulk);
+    if (bulk == NULL || !tg_http_budget_take(site->budget, TG_BULK_BUDGET_BYTES, 0)) {
+        tg_site_refuse(request, 503, NULL, "the bodies in flight take all the memory that is set aside for them",
+                       no_pointer);
+        return false;
+    }
+    work->budgeted = TG_BULK_BUDGET_BYTES;
+    const tg_rewrite_options options = {.root = work->root,
+                                        .mode = is_encrypt(request) ? TG_REWRITE_ENCRYPT : TG_REWRITE_DECRYPT,
+                                        .is_lenient = is_lenient,
+                                        .max_fields = (size_t)site->settings->max_fields_per_request};
+    tg_bulk_init(bulk, request, &options, tg_serving_keys(work->serving));
+    work->bulk = bulk;
+    return true;
+}
+
+static void settle_bulk(field_work *work, tg_bulk_state state)
+{
+    tg_http_request *request = work->request;
+    if (state == TG_BULK_GOES_ON) {
+        return;
+    }
+    tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), (size_t)work->bulk->ndjson.num_fields,
+                       (size_t)work->bulk->ndjson.num_old_key);
+    end_work(work);
+    if (state == TG_BULK_ENDED) {
+        tg_http_answer_end(request);
+    } else {
+        tg_http_answer_abort(request);
+    }
+}
+
+void tg_field_api_body(tg_http_request *request, tg_slice piece)
+{
+    field_work *work = request->user;
+    settle_bulk(work, tg_bulk_take(work->bulk, piece));
+}
+
+void tg_field_api_writable(tg_http_request *request)
+{
+    field_work *work = request->user;
+    settle_bulk(work, tg_bulk_write(work->bulk));
+}
+
+static bool is_bulk_ended(field_work *work)
+{
+    if (work->bulk == NULL) {
+        return false;
+    }
+    settle_bulk(work, tg_bulk_end(work->bulk));
+    return true;
+}
+
 void tg_field_api_encrypt(tg_site *site, tg_http_request *request)
 {
+    if (is_bulk_ended(request->user)) {
+        return;
+    }
     begin(site, request, TG_REWRITE_ENCRYPT, false);
 }
 
 void tg_field_api_decrypt(tg_site *site, tg_http_request *request)
 {
     bool is_lenient = false;
+    if (is_bulk_ended(request->user)) {
+        return;
+    }
     if (request->has_query && !read_lenient(request->query, &is_lenient)) {
         end_work(request->user);
         tg_site_refuse(request, 400, "bad_request", "lenient is 0 or 1", no_pointer);

@@ -14,6 +14,10 @@ void tg_field_api_encrypt(tg_site *site, tg_http_request *request);
 void tg_field_api_decrypt(tg_site *site, tg_http_request *request);
 void tg_field_api_cancel(tg_site *site, tg_http_request *request);
 
+/* The same of a stream of lines (enclave/bulk_api.h): a piece of it has come; its answer has room again. */
+void tg_field_api_body(tg_http_request *request, tg_slice piece);
+void tg_field_api_writable(tg_http_request *request);
+
 /* tg_field_api_end gives back what the answer held, once it is out or the client is gone: of every ended request. */
 void tg_field_api_end(const tg_http_request *request);
 

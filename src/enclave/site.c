@@ -93,6 +93,19 @@ static void on_request(tg_http_request *request, void *context)
     route->request(site, request);
 }
 
+/* Only streams of lines are read, and answered, in pieces. */
+static void on_body(tg_http_request *request, tg_slice piece, void *context)
+{
+    (void)context;
+    tg_field_api_body(request, piece);
+}
+
+static void on_writable(tg_http_request *request, void *context)
+{
+    (void)context;
+    tg_field_api_writable(request);
+}
+
 static void on_cancel(tg_http_request *request, void *context)
 {
     tg_site *site = context;
@@ -149,6 +162,8 @@ static void on_fault(const tg_stream *stream, const char *fault, void *context)
 tg_http_handlers tg_site_handlers(tg_site *site)
 {
     return (tg_http_handlers){.on_head = on_head,
+                              .on_body = on_body,
+                              .on_writable = on_writable,
                               .on_request = on_request,
                               .on_cancel = on_cancel,
                               .on_end = on_end,

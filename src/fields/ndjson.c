@@ -55,8 +55,11 @@ static tg_result rewrite_line(tg_ndjson *ndjson, tg_field_keys *keys, tg_slice l
     if (!tg_is_ok(result)) {
         tg_fault fault = *tg_rewrite_fault(rewrite);
         tg_buf_truncate(out, before);
-        result = refuse(ndjson, &fault, out);
+        return refuse(ndjson, &fault, out);
     }
+    tg_rewrite_counts counts = tg_rewrite_get_counts(rewrite);
+    ndjson->num_fields += counts.num_fields;
+    ndjson->num_old_key += counts.num_old_key;
     return result;
 }
 

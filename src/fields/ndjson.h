@@ -17,6 +17,8 @@ typedef struct tg_ndjson {
     bool is_too_long; /* it is dropped up to its end */
     uint64_t num_lines;
     uint64_t num_refused;
+    uint64_t num_fields; /* sealed or opened */
+    uint64_t num_old_key;
 } tg_ndjson;
 
 /* tg_ndjson_init begins a stream.

@@ -23,8 +23,8 @@ static bool decide_keep_alive(const tg_http_exchange *exchange)
         connection->is_last_request || connection->num_requests >= server->limits.requests_per_connection) {
         return false;
     }
-    if (exchange->is_body_whole || exchange->framing.body == TG_HTTP_BODY_NONE) {
-        return true;
+    if (exchange->is_body_whole || exchange->framing.body == TG_HTTP_BODY_NONE || exchange->answers_early) {
+        return true; /* an early answer ends behind its body, or breaks */
     }
     if (exchange->framing.body != TG_HTTP_BODY_LENGTH || exchange->owes_continue) {
         return false; /* a client that waits for 100 may send its body or not: what follows could not be told apart */

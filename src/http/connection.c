@@ -406,12 +406,25 @@ static tg_http_refusal check_request(tg_http_connection *connection, uint64_t no
     return is_too_slow ? TG_HTTP_BODY_TIMEOUT : TG_HTTP_NOT_REFUSED;
 }
 
+/* The body comes and the answer goes: whichever the client owes. */
+static void check_early(tg_http_connection *connection, uint64_t now_ms)
+{
+    check_answer(connection, now_ms);
+    bool is_waiting =
+        connection->state == TG_HTTP_READS_BODY && !connection->is_blocked && !connection->exchange->is_paused;
+    if (is_waiting && is_slow(connection, connection->server->limits.body_bytes_per_second, now_ms)) {
+        tg_http_connection_break(connection);
+    }
+}
+
 void tg_http_connection_check(tg_http_connection *connection, uint64_t now_ms)
 {
     if (connection->exchange == NULL) {
         check_without_request(connection, now_ms);
     } else if (connection->state == TG_HTTP_ANSWERS) {
         check_answer(connection, now_ms);
+    } else if (connection->exchange->answers_early && connection->exchange->answer == TG_HTTP_ANSWER_BEGUN) {
+        check_early(connection, now_ms);
     } else if (connection->exchange->answer == TG_HTTP_NO_ANSWER) { /* else its next step is due */
         tg_http_refusal refusal = check_request(connection, now_ms);
         if (refusal != TG_HTTP_NOT_REFUSED) {

@@ -61,6 +61,7 @@ tg_http_exchange *tg_http_exchange_take(tg_http_exchange_store *store)
     exchange->body_max = 0;
     exchange->body_got = 0;
     exchange->is_streamed = false;
+    exchange->answers_early = false;
     exchange->is_paused = false;
     exchange->is_body_whole = false;
     exchange->owes_continue = false;

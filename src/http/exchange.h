@@ -38,6 +38,7 @@ typedef struct tg_http_exchange {
     uint64_t body_max;
     uint64_t body_got; /* content that has come */
     bool is_streamed;
+    bool answers_early; /* the answer may be written while the body comes */
     bool is_paused;
     bool is_body_whole;
     bool owes_continue; /* the client waits for 100 */

@@ -176,9 +176,15 @@ static void use(tg_http_connection *connection, size_t len)
     tg_http_connection_skip(connection, len);
 }
 
+static bool is_answering_early(const tg_http_exchange *exchange)
+{
+    return exchange->answers_early && exchange->answer == TG_HTTP_ANSWER_BEGUN;
+}
+
 static bool takes_more(const tg_http_exchange *exchange)
 {
-    return exchange->answer == TG_HTTP_NO_ANSWER && !exchange->is_paused && !exchange->is_body_whole;
+    bool is_wanted = exchange->answer == TG_HTTP_NO_ANSWER || is_answering_early(exchange);
+    return is_wanted && !exchange->is_paused && !exchange->is_body_whole;
 }
 
 static tg_http_refusal take_length(tg_http_connection *connection)
@@ -247,11 +253,45 @@ static tg_result send_continue(tg_http_connection *connection)
     return tg_fail(result.code == TG_ERR_AGAIN ? TG_OK : result.code);
 }
 
+/* The body cannot be had: that is answered, or breaks the answer that has begun. */
+static bool refuse_body(tg_http_connection *connection, tg_http_refusal refusal)
+{
+    if (is_answering_early(connection->exchange)) {
+        tg_http_connection_break(connection);
+        return false;
+    }
+    tg_http_connection_refuse(connection, refusal);
+    return true;
+}
+
+/* Writes what an early answer has queued; false where the connection broke. */
+static bool write_early(tg_http_connection *connection)
+{
+    tg_http_exchange *exchange = connection->exchange;
+    const tg_http_handlers *handlers = &connection->server->handlers;
+    tg_result result = tg_http_connection_flush(connection);
+    if (!tg_is_ok(result) && result.code != TG_ERR_AGAIN) {
+        tg_http_connection_break(connection);
+        return false;
+    }
+    if (exchange->wants_room && tg_buf_len(&exchange->out) <= connection->server->limits.answer_queue_bytes / 2) {
+        exchange->wants_room = false;
+        if (handlers->on_writable != NULL) {
+            handlers->on_writable(&exchange->request, handlers->context);
+        }
+        connection->wants_turn = true;
+    }
+    return true;
+}
+
 bool tg_http_step_body(tg_http_connection *connection)
 {
     tg_http_exchange *exchange = connection->exchange;
     const tg_http_handlers *handlers = &connection->server->handlers;
-    if (exchange->answer != TG_HTTP_NO_ANSWER) {
+    if (is_answering_early(exchange) && !write_early(connection)) {
+        return false;
+    }
+    if (exchange->answer != TG_HTTP_NO_ANSWER && !is_answering_early(exchange)) {
         tg_http_connection_go(connection, TG_HTTP_ANSWERS);
         return true;
     }
@@ -266,21 +306,23 @@ bool tg_http_step_body(tg_http_connection *connection)
     if (!exchange->is_body_whole) {
         refusal = exchange->framing.body == TG_HTTP_BODY_CHUNKED ? take_chunked(connection) : take_length(connection);
     }
-    if (exchange->answer != TG_HTTP_NO_ANSWER) { /* by on_body */
+    if (exchange->answer != TG_HTTP_NO_ANSWER && !is_answering_early(exchange)) { /* by on_body */
         return true;
     }
     if (refusal != TG_HTTP_NOT_REFUSED) {
-        tg_http_connection_refuse(connection, refusal);
-        return true;
+        return refuse_body(connection, refusal);
     }
     if (exchange->is_paused) {
         return false;
     }
     if (!exchange->is_body_whole) {
         if (connection->is_at_end) {
-            tg_http_connection_refuse(connection, TG_HTTP_BODY_TRUNCATED);
+            return refuse_body(connection, TG_HTTP_BODY_TRUNCATED);
         }
-        return connection->is_at_end;
+        if (is_answering_early(exchange)) {
+            (void)write_early(connection);
+        }
+        return false;
     }
     if (!exchange->is_streamed && !connection->is_in_block) {
         exchange->request.body = tg_buf_slice(&exchange->body);
@@ -310,6 +352,11 @@ void tg_http_request_limit_body(tg_http_request *request, uint64_t max_bytes)
 void tg_http_request_stream_body(tg_http_request *request)
 {
     tg_http_exchange_of(request)->is_streamed = true;
+}
+
+void tg_http_request_answer_early(tg_http_request *request)
+{
+    tg_http_exchange_of(request)->answers_early = true;
 }
 
 void tg_http_request_pause(tg_http_request *request)

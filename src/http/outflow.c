@@ -89,7 +89,7 @@ static void end_answer(tg_http_connection *connection)
     tg_http_exchange *exchange = connection->exchange;
     drop_body(connection);
     bool is_body_whole = exchange->is_body_whole;
-    bool keeps_alive = exchange->keeps_alive;
+    bool keeps_alive = exchange->keeps_alive && (is_body_whole || exchange->framing.body == TG_HTTP_BODY_LENGTH);
     connection->discard_left = exchange->framing.length - exchange->body_got;
     connection->may_close_at_once =
         is_body_whole && !exchange->framing.keeps_alive && exchange->refusal == TG_HTTP_NOT_REFUSED;

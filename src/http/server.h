@@ -131,6 +131,11 @@ tg_http_counts tg_http_server_counts(const tg_http_server *server);
 void tg_http_request_limit_body(tg_http_request *request, uint64_t max_bytes);
 void tg_http_request_stream_body(tg_http_request *request);
 
+/* tg_http_request_answer_early, beside stream_body, lets the answer begin (tg_http_answer_begin) while the body comes:
+ * on_body goes on, and what is written goes out between the pieces. Whoever cannot read to the end aborts. A body that
+ * breaks off, or is not what its framing says, breaks the answer. */
+void tg_http_request_answer_early(tg_http_request *request);
+
 /* tg_http_request_pause stops on_body until tg_http_request_resume: nothing is read from the client meanwhile. */
 void tg_http_request_pause(tg_http_request *request);
 void tg_http_request_resume(tg_http_request *request);

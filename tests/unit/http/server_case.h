@@ -22,7 +22,8 @@ typedef enum handler_mode {
     STREAMS_OUT, /* begins an answer of `answer_len` bytes and writes it as there is room */
     BIG,         /* answers with `answer_len` bytes at once */
     SMALL_LIMIT, /* sets a body limit of 5, then ECHOES */
-    IN_BODY      /* streams, and answers 403 at the first piece */
+    IN_BODY,     /* streams, and answers 403 at the first piece */
+    EARLY        /* answers with what comes, while it comes */
 } handler_mode;
 
 typedef struct server_case {
@@ -34,6 +35,7 @@ typedef struct server_case {
     uint64_t answer_length; /* announced, or TG_HTTP_UNKNOWN_LENGTH */
     size_t answer_sent;
     tg_buf body; /* pieces of the streamed body of the last request */
+    bool is_body_over;
     unsigned num_heads;
     unsigned num_requests;
     unsigned num_cancels;
@@ -66,6 +68,26 @@ static inline void write_more(server_case *at, tg_http_request *request)
     tg_http_answer_end(request);
 }
 
+/* Passes on what has come: the body holds what found no room yet. */
+static inline void write_early(server_case *at, tg_http_request *request)
+{
+    tg_http_answer_begin(request, 200, NULL, 0, TG_HTTP_UNKNOWN_LENGTH); /* the first time; then it does nothing */
+    if (tg_buf_len(&at->body) > 0) {
+        tg_result result = tg_http_answer_write(request, tg_buf_slice(&at->body));
+        if (result.code == TG_ERR_AGAIN) {
+            tg_http_request_pause(request);
+            return;
+        }
+        assert_ok(result);
+        tg_buf_clear(&at->body);
+    }
+    if (at->is_body_over) {
+        tg_http_answer_end(request);
+    } else {
+        tg_http_request_resume(request);
+    }
+}
+
 static inline void respond_echo(tg_http_request *request)
 {
     const tg_http_header type = TG_HTTP_HEADER("Content-Type", "text/plain");
@@ -92,6 +114,11 @@ static inline void case_on_head(tg_http_request *request, void *context)
     case IN_BODY:
         tg_http_request_stream_body(request);
         break;
+    case EARLY:
+        at->is_body_over = false;
+        tg_http_request_stream_body(request);
+        tg_http_request_answer_early(request);
+        break;
     case SMALL_LIMIT:
         tg_http_request_limit_body(request, 5);
         break;
@@ -111,6 +138,8 @@ static inline void case_on_body(tg_http_request *request, tg_slice piece, void *
     if (at->mode == PAUSES) {
         tg_http_request_pause(request);
         at->kept = request;
+    } else if (at->mode == EARLY) {
+        write_early(at, request);
     } else if (at->mode == IN_BODY) {
         tg_http_respond_error(request, 403, NULL, "No.", (tg_slice){NULL, 0});
     }
@@ -130,6 +159,10 @@ static inline void case_on_request(tg_http_request *request, void *context)
     case PAUSES:
         snprintf(text, sizeof text, "%zu", tg_buf_len(&at->body));
         tg_http_respond_text(request, 200, NULL, 0, tg_slice_str(text));
+        break;
+    case EARLY:
+        at->is_body_over = true;
+        write_early(at, request);
         break;
     case STREAMS_OUT:
         at->answer_sent = 0;
@@ -157,7 +190,12 @@ static inline void case_on_request(tg_http_request *request, void *context)
 
 static inline void case_on_writable(tg_http_request *request, void *context)
 {
-    write_more(context, request);
+    server_case *at = context;
+    if (at->mode == EARLY) {
+        write_early(at, request);
+    } else {
+        write_more(at, request);
+    }
 }
 
 static inline void case_on_cancel(tg_http_request *request, void *context)
