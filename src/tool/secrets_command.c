@@ -1,19 +1,16 @@
 #include "base/encode.h"
 #include "crypto/init.h"
-#include "envelope/jwe.h"
-#include "envelope/jws.h"
 #include "secrets/delivery.h"
 #include "secrets/sender.h"
-#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/log.h"
-#include "tool/attest_checks.h"
-#include "tool/attest_fetch.h"
+#include "tool/attest_policy.h"
 #include "tool/commands.h"
+#include "tool/secrets_seal.h"
 
 #include <time.h>
 
-enum { NUM_TRIES = 5, BETWEEN_TRIES_S = 2, SEND_TIMEOUT_MS = 15000, MAX_KEY_BYTES = 65536, LIVE_MAX_AGE_S = 300 };
+enum { NUM_TRIES = 5, BETWEEN_TRIES_S = 2, SEND_TIMEOUT_MS = 15000, MAX_KEY_BYTES = 65536 };
 
 static const char template_text[] =
     "{\n"
@@ -76,93 +73,11 @@ static int print_signer(const tg_invocation *invocation, tg_console *console)
     return status;
 }
 
-/* The key that an enclave which passes every check says in its document. */
-static int attested_key(const tg_invocation *invocation, const char *url, tg_console *console,
-                        uint8_t out_point[TG_P256_PUBLIC_BYTES])
-{
-    static tg_attest_policy policy; /* large; the tool does one thing and ends */
-    static tg_attest_report report;
-    tg_attest_answer answer;
-    tg_nitro_document document;
-    tg_slice point;
-    tg_detail detail = {0};
-    tg_attest_answer_init(&answer);
-    tg_result result = tg_attest_policy_load(invocation, &policy, &detail);
-    if (tg_is_ok(result)) {
-        result = tg_attest_fetch(url, &answer, &detail);
-    }
-    if (tg_is_ok(result)) {
-        const tg_attest_expected expected = {.nonce = tg_slice_of(answer.nonce, sizeof answer.nonce),
-                                             .spki_sha256 = tg_slice_of(answer.spki_sha256, sizeof answer.spki_sha256),
-                                             .now_unix_ms = tg_clock_unix_ms()};
-        policy.max_age_s = policy.max_age_s == 0 ? LIVE_MAX_AGE_S : policy.max_age_s;
-        tg_attest_check_all(&answer, &policy, &expected, &report);
-        for (size_t i = 0; i < report.num_checks && !report.is_verified; i++) {
-            if (report.checks[i].verdict == TG_CHECK_FAILED) {
-                tg_detail_set_reason(&detail, "is not the enclave that it should be: %s: %s", report.checks[i].name,
-                                     report.checks[i].text);
-                tg_detail_set_remedy(&detail, "`teegate attest verify` shows every check; nothing was sent");
-                break;
-            }
-        }
-        result = report.is_verified ? tg_ok() : tg_fail(TG_ERR_AUTH);
-    }
-    if (tg_is_ok(result)) {
-        result = tg_nitro_document_parse(tg_buf_slice(&answer.document), &document, &detail);
-    }
-    if (tg_is_ok(result)) {
-        result = tg_p256_from_spki(document.public_key, &point);
-        if (tg_is_ok(result)) {
-            memcpy(out_point, point.ptr, TG_P256_PUBLIC_BYTES);
-        } else {
-            tg_detail_set_reason(&detail, "takes no sealed secrets: its document holds no key for them");
-            tg_detail_set_remedy(&detail, "build the image with SECRETS_MODE=sealed");
-        }
-    }
-    tg_attest_answer_done(&answer);
-    tg_attest_policy_done(&policy);
-    if (tg_is_ok(result)) {
-        return TG_EXIT_OK;
-    }
-    tg_detail_set_place(&detail, tg_slice_str(url), 0, (tg_slice){NULL, 0});
-    int status = tg_console_fail(console, &detail);
-    return result.code == TG_ERR_AUTH ? TG_EXIT_FINDINGS : status;
-}
-
-static tg_result seal(const tg_ec_key *key, tg_slice point, uint64_t version, tg_buf *text)
-{
-    tg_jws_claims claims = {.has_version = true, .version = version};
-    char kid[TG_THUMBPRINT_BYTES + 1];
-    tg_buf signed_text, sealed;
-    tg_buf_init_wiped(&signed_text, TG_MAX_SEALED_BYTES);
-    tg_buf_init(&sealed, TG_MAX_SEALED_BYTES);
-    tg_result result = tg_jwk_thumbprint(tg_ec_key_public(key), claims.kid);
-    if (tg_is_ok(result)) {
-        result = tg_jwk_thumbprint(point, kid);
-    }
-    if (tg_is_ok(result)) {
-        result = tg_jws_sign(key, &claims, tg_buf_slice(text), &signed_text);
-    }
-    if (tg_is_ok(result)) {
-        const tg_jwe_recipient recipient = {.point = point, .kid = kid, .content_type = "JOSE"};
-        result = tg_jwe_seal(&recipient, tg_buf_slice(&signed_text), &sealed);
-    }
-    tg_buf_done(&signed_text);
-    if (!tg_is_ok(result)) {
-        tg_buf_done(&sealed);
-        return result;
-    }
-    tg_buf_done(text);
-    *text = sealed;
-    return tg_ok();
-}
-
 /* Verifies the enclave first: only then is anything sealed. */
 static int seal_text(const tg_invocation *invocation, tg_console *console, tg_buf *text)
 {
     const char *key_path = tg_invocation_value(invocation, "sign"),
                *url = tg_invocation_value(invocation, "attestation");
-    uint8_t point[TG_P256_PUBLIC_BYTES];
     tg_ec_key *key;
     tg_detail detail = {0};
     if (url == NULL) {
@@ -171,11 +86,7 @@ static int seal_text(const tg_invocation *invocation, tg_console *console, tg_bu
     if (!tg_is_ok(read_key(key_path, console, &key, &detail))) {
         return tg_console_fail(console, &detail);
     }
-    int status = attested_key(invocation, url, console, point);
-    if (status == TG_EXIT_OK) {
-        tg_result sealed = seal(key, tg_slice_of(point, sizeof point), tg_clock_unix_ms(), text);
-        status = tg_is_ok(sealed) ? status : tg_console_fail_result(console, "the delivery cannot be sealed", sealed);
-    }
+    int status = tg_secrets_seal(invocation, url, key, console, text);
     tg_ec_key_free(key);
     return status;
 }

@@ -93,12 +93,33 @@ static void publisher_ended_tells_nobody(void **state)
     site_close();
 }
 
+static void ignore(void *owner)
+{
+    (void)owner;
+}
+
+static void envelope_service_of_a_publisher_with_too_many_listeners_is_refused(void **state)
+{
+    static tg_subscription subscriptions[TG_MAX_SUBSCRIBERS];
+    tg_envelope_service *service = NULL;
+    (void)state;
+    site_open(TEST_NO_ENVIRONMENT, false);
+    for (size_t i = 0; i < TG_COUNT(subscriptions); i++) {
+        subscriptions[i] = (tg_subscription){.loop = at.loop, .changed = ignore};
+        assert_ok(tg_publisher_subscribe(at.publisher, &subscriptions[i]));
+    }
+    assert_code(tg_envelope_service_open(at.publisher, at.loop, &service), TG_ERR_LIMIT);
+    assert_null(service);
+    site_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jwks_follow_the_data_keys),
         cmocka_unit_test(manifest_holds_what_the_endpoints_serve),
         cmocka_unit_test(publisher_ended_tells_nobody),
+        cmocka_unit_test(envelope_service_of_a_publisher_with_too_many_listeners_is_refused),
     };
     return tg_is_ok(tg_crypto_init(2)) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -5,6 +5,7 @@
 #include "envelope/jwe.h"
 #include "envelope/jws.h"
 #include "secrets/delivery.h"
+#include "secrets/sealing.h"
 
 #include <string.h>
 
@@ -167,6 +168,28 @@ static void tg_delivery_take_sealed_to_another_key_or_changed_is_refused(void **
     tear_down(&other);
 }
 
+static void tg_delivery_seal_makes_what_is_taken(void **state)
+{
+    static const uint8_t no_point[TG_P256_PUBLIC_BYTES] = {4};
+    tg_ec_key *public_key;
+    tg_buf sealed;
+    fixture f;
+    (void)state;
+    set_up(&f, true);
+    tg_buf_init(&sealed, TG_MAX_SEALED_BYTES);
+    tg_slice text = TG_LIT("{\"ECS_WATERMARK_ENDPOINT\":\"https://h\"}");
+    assert_ok(tg_ec_key_from_public(TG_CURVE_P256, tg_ec_key_public(f.signer), &public_key));
+    assert_code(tg_delivery_seal(public_key, tg_delivery_point(f.delivery), 8, text, &sealed), TG_ERR_UNSUPPORTED);
+    assert_code(tg_delivery_seal(f.signer, tg_slice_of(no_point, sizeof no_point), 8, text, &sealed), TG_ERR_AUTH);
+    assert_int_equal(tg_buf_len(&sealed), 0);
+    assert_ok(tg_delivery_seal(f.signer, tg_delivery_point(f.delivery), 8, text, &sealed));
+    take(&f, tg_buf_slice(&sealed), "ok");
+    assert_int_equal(f.outcome.version, 8);
+    tg_buf_done(&sealed);
+    tg_ec_key_free(public_key);
+    tear_down(&f);
+}
+
 static void tg_delivery_new_with_bad_signers_is_refused(void **state)
 {
     static const char *const short_one[] = {"AAAA"};
@@ -196,6 +219,7 @@ int main(void)
         cmocka_unit_test(tg_delivery_take_open_applies_and_answers),
         cmocka_unit_test(tg_delivery_take_sealed_wants_a_known_signer_and_a_rising_version),
         cmocka_unit_test(tg_delivery_take_sealed_to_another_key_or_changed_is_refused),
+        cmocka_unit_test(tg_delivery_seal_makes_what_is_taken),
         cmocka_unit_test(tg_delivery_new_with_bad_signers_is_refused),
     };
     return tg_is_ok(tg_crypto_init(1)) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

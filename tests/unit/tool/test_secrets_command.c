@@ -130,6 +130,13 @@ static void secrets_send_what_cannot_be_sent_is_said(void **state)
     (void)state;
     assert_int_equal(RUN("", "send", "nowhere"), TG_EXIT_CANNOT);
     assert_int_equal(RUN("", "send", "unix:/x", tg_test_path("absent")), TG_EXIT_CANNOT);
+    char *long_text = malloc((1 << 20) + 2);
+    assert_non_null(long_text);
+    memset(long_text, ' ', (1 << 20) + 1);
+    long_text[(1 << 20) + 1] = 0;
+    assert_int_equal(RUN(long_text, "send", "unix:/x"), TG_EXIT_CANNOT);
+    assert_non_null(strstr(err_text, "more than 1 MiB"));
+    free(long_text);
     assert_int_equal(RUN("", "send", "unix:/x", "--sign", tg_test_path("absent")), TG_EXIT_CANNOT);
     assert_non_null(strstr(err_text, "--attestation URL is missing"));
     assert_int_equal(
