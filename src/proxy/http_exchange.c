@@ -31,6 +31,9 @@ static bool read_response(tg_http_visit *http)
             tg_http_frame_response(&head, http->is_head_request, &framing) != TG_HTTP_NOT_REFUSED) {
             return false;
         }
+        if (head.status == 101 && !http->wants_upgrade) { /* what is pipelined behind may be for another enclave */
+            return false;
+        }
         down->num_ready += head.len;
         http->status = head.status;
         if (head.status == 101) {

@@ -1,6 +1,8 @@
 #include "proxy/http_router.h"
 
 #include "base/num.h"
+#include "base/text.h"
+#include "http/grammar.h"
 #include "http/message.h"
 #include "http/refusal.h"
 #include "proxy/http_visit.h"
@@ -276,6 +278,22 @@ bool tg_http_visit_repeat(tg_http_visit *http)
     return true;
 }
 
+/* Upgrade, and `upgrade` in Connection (RFC 9110 §7.8); HTTP/1.0 knows neither. */
+static bool asks_for_upgrade(const tg_http_head *head)
+{
+    bool has_protocol = false, is_named = false;
+    for (size_t i = 0; i < head->num_headers; i++) {
+        tg_slice value = head->headers[i].value, option;
+        has_protocol = has_protocol || tg_text_equal_nocase(head->headers[i].name, TG_LIT("Upgrade"));
+        if (tg_text_equal_nocase(head->headers[i].name, TG_LIT("Connection"))) {
+            while (tg_http_list_next(&value, &option)) {
+                is_named = is_named || tg_text_equal_nocase(option, TG_LIT("upgrade"));
+            }
+        }
+    }
+    return has_protocol && is_named && head->minor_version > 0;
+}
+
 /* A whole head: which domain is it for, and is its enclave at hand? */
 static void route(tg_http_visit *http, const tg_http_head *head)
 {
@@ -295,6 +313,7 @@ static void route(tg_http_visit *http, const tg_http_head *head)
     http->up.has_head = true;
     http->up.num_ready = head->len;
     http->keeps_client = framing.keeps_alive;
+    http->wants_upgrade = asks_for_upgrade(head);
     const tg_proxy_domain *domain = tg_proxy_config_find(http->visit.config, host);
     note_host(http, host.len > 0 ? host : framing.host);
     if (domain == NULL) {

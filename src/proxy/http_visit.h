@@ -43,7 +43,7 @@ typedef struct tg_http_visit {
     bool keeps_client; /* the connection goes on behind this answer */
     bool keeps_target;
     bool is_head_request;
-    bool wants_upgrade;
+    bool wants_upgrade; /* only then may the enclave turn the connection into its own */
     unsigned status;
     tg_stream *client;
     tg_stream *target; /* NULL: none is open */

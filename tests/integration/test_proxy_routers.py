@@ -161,6 +161,28 @@ def test_http_upgraded_connection_lives_on_past_the_request_timeouts(start, scra
         assert read_exactly(sock, 10) == b"still here"
 
 
+@pytest.mark.parametrize("fields", ["", "Upgrade: x\r\n", "Connection: upgrade\r\n"])
+def test_http_upgrade_that_nobody_asked_for_is_refused_and_gets_no_request_of_others(start, scratch, free_port, fields):
+    heard = []
+
+    def seize(sock):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += sock.recv(4096)
+        sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        heard.append(data + read_all(sock))
+
+    host = Host(start, scratch, free_port)
+    host.k_http._serve = seize
+    asked = f"GET / HTTP/1.1\r\nHost: tee-k.example.test\r\n{fields}\r\n"
+    answer = ask(host.http, f"{asked}GET /secret HTTP/1.1\r\nHost: tee-t.example.test\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 502 ") and b" 101 " not in answer
+    deadline = time.monotonic() + patience(20)
+    while not heard and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert heard == [asked.encode()]
+
+
 def test_http_answer_cut_short_is_seen_as_broken(host):
     def cut(sock):
         sock.recv(4096)

@@ -225,6 +225,23 @@ static void exchange_101_becomes_a_raw_connection(void **state)
     assert_true(tg_test_log_says("\"status\":101"));
 }
 
+static void exchange_101_that_nobody_asked_for_is_502_and_ends_the_enclave(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"", "Upgrade: x\r\n", "Connection: keep-alive, upgrade\r\n",
+                                         "Upgrade: x\r\nConnection: x-upgrade\r\n"};
+    for (size_t i = 0; i < TG_COUNT(fields); i++) {
+        char request[200];
+        snprintf(request, sizeof request, "GET / HTTP/1.1\r\n" HOST_A "%s\r\n", fields[i]);
+        pair of = asked(enclave_a, request);
+        served_say(of.enclave, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
+        assert_hears(of.client, "HTTP/1.1 502 ");
+        assert_ends(of.enclave);
+        close(of.client);
+        close(of.enclave);
+    }
+}
+
 static void exchange_enclave_that_leaves_without_an_answer_is_502(void **state)
 {
     (void)state;
@@ -421,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup(exchange_bad_chunk_is_refused_or_broken_off, forget),
         cmocka_unit_test_setup(exchange_answers_before_the_final_one_are_passed_on, forget),
         cmocka_unit_test_setup(exchange_101_becomes_a_raw_connection, forget),
+        cmocka_unit_test_setup(exchange_101_that_nobody_asked_for_is_502_and_ends_the_enclave, forget),
         cmocka_unit_test_setup(exchange_enclave_that_leaves_without_an_answer_is_502, forget),
         cmocka_unit_test_setup(exchange_answer_that_is_cut_or_none_is_broken_off, forget),
         cmocka_unit_test_setup(exchange_client_that_leaves_within_its_body_is_told_to_the_enclave, forget),
