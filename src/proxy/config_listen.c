@@ -61,12 +61,12 @@ static void read_listeners(const tg_config_node *node, tg_proxy_listeners *out_l
     *out_listeners = (tg_proxy_listeners){listeners, listeners != NULL ? num_listeners : 0};
 }
 
-/* A caller of KMS is its CID: no header of anybody's says who it is. */
+/* A caller of KMS or of the way out is its CID: no header of anybody's says who it is. */
 static void refuse_headers(const tg_config_node *node, const tg_proxy_listeners *listeners)
 {
     for (size_t i = 0; i < listeners->num_listeners; i++) {
         if (listeners->listeners[i].accepts_proxy || listeners->listeners[i].sends_proxy) {
-            refuse(node, "the KMS proxy neither takes nor sends PROXY headers", "write the address alone");
+            refuse(node, "this service neither takes nor sends PROXY headers", "write the address alone");
             return;
         }
     }
@@ -126,7 +126,7 @@ void tg_config_read_listeners(tg_config_reader *reader, const tg_config_node *li
         }
         if (listen != NULL && tg_config_member(listen, service->key, &node)) {
             read_listeners(&node, listeners);
-            if (service->service == TG_SERVICE_KMS) {
+            if (service->service == TG_SERVICE_KMS || service->service == TG_SERVICE_INTERNET) {
                 refuse_headers(&node, listeners);
             }
         } else if (has_port || config->num_domains > 0) {

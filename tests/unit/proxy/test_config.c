@@ -251,6 +251,10 @@ static void parse_each_fault_has_line_pointer_and_reason(void **state)
     assert_fault("{\"listen\": {\"https\": {\"accept_proxy\": true}}}", 1, "/listen/https", "no address");
     assert_fault("{\"listen\": {\"kms\": [{\"address\": \"unix:/k\", \"accept_proxy\": true}]}}", 1, "/listen/kms",
                  "PROXY headers");
+    assert_fault("{\"listen\": {\"internet\": {\"address\": \"vsock:any:8444\", \"accept_proxy\": true}}}", 1,
+                 "/listen/internet", "PROXY headers");
+    assert_fault("{\"listen\": {\"internet\": {\"address\": \"unix:/i\", \"send_proxy\": true}}}", 1,
+                 "/listen/internet", "PROXY headers");
     assert_fault("{\"listen\": {\"https\": [\"tcp:1.2.3.4:5\", 7]}}", 1, "/listen/https/1", "object");
     assert_fault("{\"listen\": {\"https\": {\"address\": \"tcp:1.2.3.4:5\", \"proxy\": 1}}}", 1, "/listen/https/proxy",
                  "key");
