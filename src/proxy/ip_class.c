@@ -38,9 +38,10 @@ static const class_block ipv4_blocks[] = {
 };
 
 static const class_block ipv6_blocks[] = {
-    {{{0xfd, 0, 0x0e, 0xc2, [15] = 0x23}, 16, 128}, TG_IP_METADATA}, /* fd00:ec2::23, EKS: pod identity */
-    {{{0xfd, 0, 0x0e, 0xc2}, 16, 32}, TG_IP_METADATA},               /* fd00:ec2::/32: EC2's own services */
-    {{{[15] = 1}, 16, 128}, TG_IP_LOOPBACK},                         /* RFC 4291 §2.5.3 */
+    {{{0xfd, 0, 0x0e, 0xc2, [15] = 0x23}, 16, 128}, TG_IP_METADATA},       /* fd00:ec2::23, EKS: pod identity */
+    {{{0xfd, 0, 0x0e, 0xc2}, 16, 32}, TG_IP_METADATA},                     /* fd00:ec2::/32: EC2's own services */
+    {{{0xfd, 0x20, 0, 0xce, [14] = 0x02, 0x54}, 16, 128}, TG_IP_METADATA}, /* fd20:ce::254: Google Cloud */
+    {{{[15] = 1}, 16, 128}, TG_IP_LOOPBACK},                               /* RFC 4291 §2.5.3 */
     {{{0}, 16, 128}, TG_IP_UNSPECIFIED},
     {{{0}, 16, 96}, TG_IP_TRANSLATED},                         /* RFC 4291 §2.5.5.1: compatible */
     {{{[10] = 0xff, [11] = 0xff}, 16, 96}, TG_IP_TRANSLATED},  /* §2.5.5.2: mapped */

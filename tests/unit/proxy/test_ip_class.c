@@ -114,6 +114,8 @@ static void class_of_each_block_at_its_edges_is_right(void **state)
         {"fd00:ec1::254", TG_IP_PRIVATE},
         {"fd00:ec2::254", TG_IP_METADATA},
         {"fd00:ec2::23", TG_IP_METADATA},
+        {"fd20:ce::254", TG_IP_METADATA},
+        {"fd20:ce::255", TG_IP_PRIVATE},
         {"fdff:ffff::", TG_IP_PRIVATE},
         {"fe00::", TG_IP_RESERVED},
         {"fe80::", TG_IP_LINK_LOCAL},
