@@ -254,9 +254,10 @@ static tg_result write_line(tg_outbound *outbound)
     if (tg_is_ok(result)) {
         result = tg_buf_append_byte(&buf, '\n');
     }
-    if (tg_is_ok(result) && tg_buf_len(&buf) > 0) {
-        outbound->line_len = tg_buf_len(&buf);
-        memcpy(outbound->line, tg_buf_slice(&buf).ptr, outbound->line_len);
+    tg_slice line = tg_buf_slice(&buf);
+    if (tg_is_ok(result) && line.ptr != NULL) {
+        outbound->line_len = line.len;
+        memcpy(outbound->line, line.ptr, line.len);
     }
     tg_buf_done(&buf);
     return result;

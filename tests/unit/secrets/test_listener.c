@@ -3,6 +3,7 @@
 #include "secrets/listener.h"
 #include "support/case.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,19 +47,24 @@ static void on_refuse(const char *code, const tg_peer *peer, tg_buf *answer, voi
 
 static const tg_secrets_listener_calls calls = {.take = on_take, .refuse = on_refuse};
 
-static void set_up(fixture *f, uint64_t timeout_ms)
+static void set_up_at(fixture *f, const char *text, uint64_t timeout_ms)
 {
-    *f = (fixture){0};
     tg_address address;
     tg_detail detail = {0};
-    char text[128];
-    snprintf(f->path, sizeof f->path, "%s/secrets.sock", tg_test_folder());
-    snprintf(text, sizeof text, "unix:%s", f->path);
     assert_ok(tg_address_parse(tg_slice_str(text), &address, &detail));
     assert_ok(tg_loop_new(&f->loop));
     assert_ok(tg_bound_open(&address, NULL, &f->bound, &detail));
     const tg_secrets_listener_options options = {.max_bytes = MAX_BYTES, .timeout_ms = timeout_ms};
     assert_ok(tg_secrets_listener_open(f->loop, f->bound, &options, &calls, f, &f->listener));
+}
+
+static void set_up(fixture *f, uint64_t timeout_ms)
+{
+    char text[128];
+    *f = (fixture){0};
+    snprintf(f->path, sizeof f->path, "%s/secrets.sock", tg_test_folder());
+    snprintf(text, sizeof text, "unix:%s", f->path);
+    set_up_at(f, text, timeout_ms);
 }
 
 static void tear_down(fixture *f)
@@ -222,6 +228,44 @@ static void tg_secrets_listener_close_with_senders_under_way_ends_them(void **st
     tg_secrets_listener_close(NULL);
 }
 
+/* A port that was free a moment ago. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static void tg_secrets_listener_reset_inside_a_text_is_refused_and_not_answered(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    char text[32];
+    uint16_t port = free_port();
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%u", (unsigned)port);
+    set_up_at(&f, text, 60000);
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(fd, "{", 1, MSG_NOSIGNAL), 1);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(fd);
+    for (int i = 0; i < 10000 && f.num_refused == 0; i++) {
+        tg_loop_turn(f.loop);
+        usleep(1000);
+    }
+    assert_int_equal(f.num_refused, 1);
+    assert_int_equal(f.num_taken, 0);
+    assert_string_equal(f.last_code, "cut_off");
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +274,7 @@ int main(void)
         cmocka_unit_test(tg_secrets_listener_half_a_text_then_nothing_times_out),
         cmocka_unit_test(tg_secrets_listener_more_senders_than_it_holds_are_all_taken),
         cmocka_unit_test(tg_secrets_listener_close_with_senders_under_way_ends_them),
+        cmocka_unit_test(tg_secrets_listener_reset_inside_a_text_is_refused_and_not_answered),
     };
     return cmocka_run_group_tests(tests, tg_test_folder_set_up, tg_test_folder_tear_down);
 }

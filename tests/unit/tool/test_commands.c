@@ -104,6 +104,24 @@ static void encrypt_known_answer_comes_out_and_back(void **state)
     assert_says(err_text, "bad_request");
 }
 
+static void encrypt_lines_each_by_itself_and_back(void **state)
+{
+    (void)state;
+    const char *schema = tg_test_path("a.yaml"), *key = tg_test_path("dek");
+    assert_int_equal(run("{\"ssn\":\"hello\"}\n{\"ssn\":\"\"}\n", "encrypt", "--ndjson", "-s", schema, "-k", key, NULL),
+                     0);
+    assert_string_equal(out_text, "{\"ssn\":\"v1.tugTagQOcSZuNg4j.ZEaG7tl5SRS6CpKlUf1elap2LBwy\"}\n"
+                                  "{\"ssn\":\"v1.YyEK7iZXYmNPo9uM.F7OUSZ5NEz2_ue3QS6Sgvw\"}\n");
+    char sealed[sizeof out_text];
+    strcpy(sealed, out_text);
+    assert_int_equal(run(sealed, "decrypt", "--ndjson", "-s", schema, "-k", key, NULL), 0);
+    assert_string_equal(out_text, "{\"ssn\":\"hello\"}\n{\"ssn\":\"\"}\n");
+    assert_int_equal(run("{\n{\"ssn\":\"hello\"}\n", "encrypt", "--ndjson", "-s", schema, "-k", key, NULL), 1);
+    assert_says(out_text, "bad_request");
+    assert_says(out_text, "ZEaG7tl5SRS6CpKlUf1elap2LBwy");
+    assert_says(err_text, "1 of 2 lines are refused");
+}
+
 static void encrypt_component_and_folder_choose_the_root(void **state)
 {
     (void)state;
@@ -460,6 +478,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(encrypt_known_answer_comes_out_and_back),
+        cmocka_unit_test(encrypt_lines_each_by_itself_and_back),
         cmocka_unit_test(encrypt_component_and_folder_choose_the_root),
         cmocka_unit_test(encrypt_what_is_missing_is_said),
         cmocka_unit_test(inspect_tokens_and_others),
