@@ -140,7 +140,7 @@ static tg_limit_verdict enter_slot(limit_slot *slot, uint64_t max_open, uint64_t
     return TG_LIMIT_FINE;
 }
 
-tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits *limits, const tg_limit_key *key,
+tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits *limits, tg_limit_key *key,
                                       uint64_t now_ms)
 {
     if (key->kind == KIND_NONE) {
@@ -149,6 +149,7 @@ tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits
     uint64_t max_open = key->kind == KIND_CID ? limits->per_cid : limits->per_source;
     uint64_t rate = key->kind == KIND_CID ? limits->rate_per_cid : limits->rate_per_source;
     if (max_open == 0 && rate == 0) {
+        key->kind = KIND_NONE;
         return TG_LIMIT_FINE;
     }
     pthread_mutex_lock(&limiter->lock);
@@ -156,6 +157,7 @@ tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits
     /* a crowded table: fail open here, for connections in all are limited as well */
     tg_limit_verdict verdict = slot != NULL ? enter_slot(slot, max_open, rate, now_ms) : TG_LIMIT_FINE;
     pthread_mutex_unlock(&limiter->lock);
+    key->kind = slot != NULL ? key->kind : KIND_NONE;
     return verdict;
 }
 

@@ -33,11 +33,12 @@ tg_limit_key tg_limit_key_of_ip(tg_slice address);
 
 /* tg_limiter_enter counts a new connection where the limits let it. What it counted, tg_limiter_leave gives back.
  * tg_limiter_enter_key and tg_limiter_leave_key do so for the key alone, where the key is learned later than the
- * connection is (a PROXY header). Any thread.
+ * connection is (a PROXY header). A key that was let in and not counted, since nothing limits it, becomes nobody's:
+ * what a later configuration counts is not given back by it. Any thread.
  */
 tg_limit_verdict tg_limiter_enter(tg_limiter *limiter, const tg_proxy_limits *limits);
 void tg_limiter_leave(tg_limiter *limiter);
-tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits *limits, const tg_limit_key *key,
+tg_limit_verdict tg_limiter_enter_key(tg_limiter *limiter, const tg_proxy_limits *limits, tg_limit_key *key,
                                       uint64_t now_ms);
 void tg_limiter_leave_key(tg_limiter *limiter, const tg_limit_key *key);
 

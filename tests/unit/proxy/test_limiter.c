@@ -51,6 +51,19 @@ static void enter_key_past_its_limit_is_refused_and_others_are_not(void **state)
     tg_limiter_leave_key(limiter, &stranger);
 }
 
+static void leave_key_that_was_not_counted_frees_no_place_of_others(void **state)
+{
+    (void)state;
+    const tg_proxy_limits none = {.connections = 2}, one = {.connections = 2, .per_cid = 1};
+    tg_limit_key before = cid_key(16), counted = cid_key(16), next = cid_key(16);
+    assert_int_equal(tg_limiter_enter_key(limiter, &none, &before, 5), TG_LIMIT_FINE);
+    assert_int_equal(tg_limiter_enter_key(limiter, &one, &counted, 5), TG_LIMIT_FINE);
+    tg_limiter_leave_key(limiter, &before); /* it came before a reload that set the limit */
+    assert_int_equal(tg_limiter_enter_key(limiter, &one, &next, 5), TG_LIMIT_PER_KEY);
+    tg_limiter_leave_key(limiter, &counted);
+    assert_int_equal(tg_limiter_enter_key(limiter, &one, &next, 5), TG_LIMIT_FINE);
+}
+
 static void enter_key_faster_than_its_rate_is_refused_until_time_passes(void **state)
 {
     (void)state;
@@ -125,6 +138,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test_setup_teardown(enter_past_the_limit_in_all_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(enter_key_past_its_limit_is_refused_and_others_are_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(leave_key_that_was_not_counted_frees_no_place_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(enter_key_faster_than_its_rate_is_refused_until_time_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_of_one_ipv6_network_are_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_never_limited, set_up, tear_down),
