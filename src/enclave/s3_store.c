@@ -27,6 +27,7 @@ typedef struct asked {
     tg_aws_call *call;
     tg_store_answer_fn *done;
     void *owner;
+    bool is_conditional;
 } asked;
 
 static void on_release(void *owner)
@@ -101,6 +102,11 @@ static void on_object(tg_aws_call *call, const tg_aws_answer *answer, void *owne
     if (says_failure(each, answer)) {
         return;
     }
+    if (told.is_unchanged && !each->is_conditional) {
+        const tg_store_answer odd = {.result = tg_fail(TG_ERR_SYNTAX), .reason = "S3 answered 304 to no condition"};
+        each->done(&odd, each->owner);
+        return;
+    }
     (void)tg_http_headers_find(answer->headers, answer->num_headers, TG_LIT("ETag"), &told.etag);
     tg_aws_call_take_body(call, &body);
     each->done(&told, each->owner);
@@ -110,10 +116,12 @@ static void on_object(tg_aws_call *call, const tg_aws_answer *answer, void *owne
 static tg_result start(tg_s3_store *store, const tg_aws_ask *ask, tg_aws_call_fn *answered, tg_store_answer_fn *done,
                        void *owner)
 {
+    tg_slice etag;
     asked *each = calloc(1, sizeof *each);
     if (each == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
+    each->is_conditional = tg_http_headers_find(ask->headers, ask->num_headers, TG_LIT("If-None-Match"), &etag);
     each->done = done;
     each->owner = owner;
     tg_link_append(&store->asked, &each->link);

@@ -225,6 +225,14 @@ static tg_slice text_of(const json_t *json, const char *name)
                                  : (tg_slice){NULL, 0};
 }
 
+/* For a Recipient, KMS leaves Plaintext out, or has it null or empty. */
+static bool holds_plaintext(const json_t *json)
+{
+    const json_t *plaintext = json_object_get(json, "Plaintext");
+    return plaintext != NULL && !json_is_null(plaintext) &&
+           !(json_is_string(plaintext) && json_string_length(plaintext) == 0);
+}
+
 static tg_result open_answer(tg_kms_source *self, const json_t *json, tg_secret **out_key, const char **out_stage,
                              tg_detail *detail)
 {
@@ -234,7 +242,7 @@ static tg_result open_answer(tg_kms_source *self, const json_t *json, tg_secret 
     *out_stage = "guard";
     TG_TRY(tg_key_guards_check_key_arn(self->settings.guards, text_of(json, "KeyId"), detail));
     *out_stage = "recipient";
-    if (json_object_get(json, "Plaintext") != NULL) {
+    if (holds_plaintext(json)) {
         tg_detail_set_reason(detail, "KMS answered with the key in clear: it was not asked by an enclave, or not KMS");
         return tg_fail(TG_ERR_DENIED);
     }

@@ -242,6 +242,10 @@ static void get_refused_is_a_fault_of_that_object_alone(void **state)
     f.get_error = "<Error><Code>NoSuchBucket</Code><Message>No</Message></Error>";
     assert_int_equal(read_all(), TG_OK);
     assert_reason("cannot be read: NoSuchBucket");
+    f.get_status = 304;
+    f.get_error = "";
+    assert_int_equal(read_all(), TG_OK);
+    assert_reason("cannot be read: S3 answered 304 to no condition");
 }
 
 static void interrupt_by(tg_deadline *deadline)

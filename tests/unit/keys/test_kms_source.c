@@ -35,7 +35,7 @@ static struct {
     const char *refused_code; /* of every call, NULL: none */
     const char *refused_decrypt;
     size_t plaintext_len;
-    bool is_in_clear, is_garbled, is_publish_failing;
+    bool is_in_clear, is_null_in_clear, is_garbled, is_publish_failing;
     unsigned num_secrets, num_decrypts, num_cancels;
     /* What was told. */
     tg_key_ring *published;
@@ -114,6 +114,9 @@ static json_t *decrypt(void)
         json_pack("{s:s, s:s}", "KeyId", at.key_arn, "CiphertextForRecipient", at.is_garbled ? "AAAA" : sealed);
     if (at.is_in_clear) {
         json_object_set_new(answer, "Plaintext", json_string("AAAA"));
+    }
+    if (at.is_null_in_clear) {
+        json_object_set_new(answer, "Plaintext", json_null());
     }
     free(sealed);
     return answer;
@@ -355,7 +358,9 @@ static void source_failures_keep_the_key_and_say_why(void **state)
         assert_int_equal(key_at(0), 1);
     }
     at.is_garbled = false;
+    at.is_null_in_clear = true; /* as KMS answers for a Recipient */
     read_again();
+    at.is_null_in_clear = false;
     assert_int_equal(at.num_changed, 2);
     assert_int_equal(key_at(0), 2);
 }

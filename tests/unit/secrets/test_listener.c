@@ -228,6 +228,48 @@ static void tg_secrets_listener_close_with_senders_under_way_ends_them(void **st
     tg_secrets_listener_close(NULL);
 }
 
+static void turn_until(fixture *f, const unsigned *count, unsigned wanted)
+{
+    for (int i = 0; i < 20000 && *count < wanted; i++) {
+        tg_loop_turn(f->loop);
+        usleep(*count < wanted ? 500 : 0);
+    }
+    assert_int_equal(*count, wanted);
+}
+
+static void tg_secrets_listener_full_of_silent_senders_takes_the_next_when_one_leaves(void **state)
+{
+    (void)state;
+    fixture f;
+    int held[TG_MAX_DELIVERERS];
+    set_up(&f, 60000);
+    for (size_t i = 0; i < TG_MAX_DELIVERERS; i++) {
+        held[i] = connect_to(&f);
+        assert_true(held[i] >= 0);
+        assert_int_equal(send(held[i], "{", 1, MSG_NOSIGNAL), 1);
+        tg_loop_turn(f.loop);
+    }
+    for (int i = 0; i < 100; i++) {
+        tg_loop_turn(f.loop);
+    }
+    int last = connect_to(&f);
+    assert_true(last >= 0);
+    assert_int_equal(send(last, "{}", 2, MSG_NOSIGNAL), 2);
+    assert_int_equal(shutdown(last, SHUT_WR), 0);
+    for (int i = 0; i < 100; i++) {
+        tg_loop_turn(f.loop);
+    }
+    assert_int_equal(f.num_taken, 0);
+    assert_int_equal(shutdown(held[0], SHUT_WR), 0);
+    turn_until(&f, &f.num_taken, 2);
+    assert_string_equal(f.last_text, "{}");
+    for (size_t i = 0; i < TG_MAX_DELIVERERS; i++) {
+        close(held[i]);
+    }
+    close(last);
+    tear_down(&f);
+}
+
 /* A port that was free a moment ago. */
 static uint16_t free_port(void)
 {
@@ -275,6 +317,7 @@ int main(void)
         cmocka_unit_test(tg_secrets_listener_more_senders_than_it_holds_are_all_taken),
         cmocka_unit_test(tg_secrets_listener_close_with_senders_under_way_ends_them),
         cmocka_unit_test(tg_secrets_listener_reset_inside_a_text_is_refused_and_not_answered),
+        cmocka_unit_test(tg_secrets_listener_full_of_silent_senders_takes_the_next_when_one_leaves),
     };
     return cmocka_run_group_tests(tests, tg_test_folder_set_up, tg_test_folder_tear_down);
 }
