@@ -31,4 +31,5 @@ def test_notify_socket_is_told_ready_reloading_and_stopping(start, scratch, free
     assert b"READY=1" in told.recv(1024)
     os.kill(proxy.pid, signal.SIGTERM)
     assert b"STOPPING=1" in told.recv(1024)
+    assert proxy.wait(20) == 0
     told.close()
