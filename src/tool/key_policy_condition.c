@@ -133,7 +133,7 @@ static void take_context(attribute *it, const tg_policy_call *call, tg_slice nam
 }
 
 /* arn:partition:service:region:ACCOUNT:... */
-static tg_slice account_of(tg_slice arn)
+tg_slice tg_policy_account_of(tg_slice arn)
 {
     for (int i = 0; i < 4; i++) {
         (void)tg_slice_split(&arn, ':');
@@ -161,9 +161,7 @@ static void find_attribute(attribute *it, const char *key, const tg_policy_call 
         add_value(it, call->principal);
     } else if (tg_text_equal_nocase(name, TG_LIT("aws:PrincipalAccount")) ||
                tg_text_equal_nocase(name, TG_LIT("kms:CallerAccount"))) {
-        add_value(it, account_of(call->principal));
-    } else {
-        it->note = "this condition key cannot be judged from here";
+        add_value(it, tg_policy_account_of(call->principal));
     }
 }
 

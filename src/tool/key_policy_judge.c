@@ -10,6 +10,7 @@ typedef struct judgement {
     tg_policy_report_fn *report;
     void *owner;
     tg_buf reason;
+    char action[64];
     tg_policy_check check; /* of the statement that is looked at */
     tg_policy_truth applies;
     bool is_allowed, may_be_allowed, may_be_denied, is_denied;
@@ -72,21 +73,9 @@ static bool is_account(tg_slice text)
 /* A grant to the account hands the question to its IAM policies. */
 static bool is_account_of(tg_slice given, tg_slice principal)
 {
-    tg_slice account = given;
-    if (!is_account(given)) {
-        if (!tg_slice_ends(given, TG_LIT(":root"))) {
-            return false;
-        }
-        for (int i = 0; i < 4; i++) {
-            (void)tg_slice_split(&account, ':');
-        }
-        account = tg_slice_split(&account, ':');
-    }
-    tg_slice own = principal;
-    for (int i = 0; i < 4; i++) {
-        (void)tg_slice_split(&own, ':');
-    }
-    return account.len > 0 && tg_slice_equal(tg_slice_split(&own, ':'), account);
+    bool is_root = !is_account(given) && tg_slice_ends(given, TG_LIT(":root"));
+    tg_slice account = is_account(given) ? given : is_root ? tg_policy_account_of(given) : (tg_slice){NULL, 0};
+    return account.len > 0 && tg_slice_equal(tg_policy_account_of(principal), account);
 }
 
 static tg_policy_truth match_one(judgement *it, tg_slice given)
@@ -156,12 +145,9 @@ static tg_result look_at_conditions(judgement *it, const json_t *statement)
 
 static tg_result look_at(judgement *it, const json_t *statement)
 {
-    char action[64];
-    snprintf(action, sizeof action, "%.*s", (int)(it->call->action.len < 63 ? it->call->action.len : 63),
-             (const char *)it->call->action.ptr);
     it->applies = TG_POLICY_YES;
     TG_TRY(look_at_principal(it, statement));
-    TG_TRY(tg_buf_printf(&it->reason, "%s is named", action));
+    TG_TRY(tg_buf_printf(&it->reason, "%s is named", it->action));
     TG_TRY(tell(it, TG_POLICY_ACTION, "", TG_POLICY_YES));
     TG_TRY(look_at_conditions(it, statement));
     tg_policy_truth applies = it->applies;
@@ -178,15 +164,12 @@ static tg_result look_at(judgement *it, const json_t *statement)
 
 static tg_result judge(judgement *it, const tg_key_policy *policy)
 {
-    char action[64];
-    snprintf(action, sizeof action, "%.*s", (int)(it->call->action.len < 63 ? it->call->action.len : 63),
-             (const char *)it->call->action.ptr);
     for (size_t i = 0; i < policy->num_statements; i++) {
         const json_t *statement = policy->statements[i];
         it->check = (tg_policy_check){.statement = i,
                                       .sid = tg_policy_statement_sid(statement),
                                       .is_allow = tg_policy_statement_is_allow(statement)};
-        if (tg_policy_statement_covers(statement, action)) {
+        if (tg_policy_statement_covers(statement, it->action)) {
             TG_TRY(look_at(it, statement));
         }
     }
@@ -197,6 +180,8 @@ tg_result tg_key_policy_judge(const tg_key_policy *policy, const tg_policy_call 
                               void *owner, tg_policy_verdict *out_verdict)
 {
     judgement it = {.call = call, .report = report, .owner = owner};
+    snprintf(it.action, sizeof it.action, "%.*s", (int)(call->action.len < 63 ? call->action.len : 63),
+             (const char *)call->action.ptr);
     tg_buf_init(&it.reason, MAX_REASON_BYTES);
     tg_result result = judge(&it, policy);
     tg_buf_done(&it.reason);

@@ -300,18 +300,16 @@ static int load(explanation *it)
         const char *name;
         int (*load)(explanation *it);
     } inputs[] = {{"policy", load_policy}, {"document", load_document}, {"refusal", load_refusal}};
-    size_t num_given = 0;
     for (size_t i = 0; i < TG_COUNT(inputs); i++) {
-        if (tg_invocation_has(it->invocation, inputs[i].name)) {
-            int status = inputs[i].load(it);
-            if (status != TG_EXIT_OK) {
-                return status;
-            }
-            num_given += !it->has_document || i != 1; /* a document alone explains nothing */
+        int status = tg_invocation_has(it->invocation, inputs[i].name) ? inputs[i].load(it) : TG_EXIT_OK;
+        if (status != TG_EXIT_OK) {
+            return status;
         }
     }
-    return num_given > 0 ? take_call(it)
-                         : tg_console_fail_text(it->console, "--policy FILE or --refusal FILE is missing");
+    return it->has_policy || it->has_refusal /* a document alone explains nothing */
+               ? take_call(it)
+
+               : tg_console_fail_text(it->console, "--policy FILE or --refusal FILE is missing");
 }
 
 static int run(const tg_invocation *invocation, tg_console *console)
