@@ -306,10 +306,10 @@ static int load(explanation *it)
             return status;
         }
     }
-    return it->has_policy || it->has_refusal /* a document alone explains nothing */
-               ? take_call(it)
-
-               : tg_console_fail_text(it->console, "--policy FILE or --refusal FILE is missing");
+    if (!it->has_policy && !it->has_refusal) { /* a document alone explains nothing */
+        return tg_console_fail_text(it->console, "--policy FILE or --refusal FILE is missing");
+    }
+    return take_call(it);
 }
 
 static int run(const tg_invocation *invocation, tg_console *console)
