@@ -1,5 +1,6 @@
 #include "proxy/config.h"
 
+#include "aws/endpoint.h"
 #include "proxy/config_parts.h"
 #include "sys/file.h"
 #include "sys/log.h"
@@ -7,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_ARENA_BYTES = 64 << 20, MAX_REGION_BYTES = 64 };
+enum { MAX_ARENA_BYTES = 64 << 20 };
 
 #define MINIMAL_CONFIG                                                                                                 \
     "{\"domains\": {\"tee-k.example.org\": {\"cid\": 16, \"kms_key\": \"arn:aws:kms:...\"}}, "                         \
@@ -24,16 +25,6 @@ static tg_slice variable(const char *const *environment, tg_slice name)
     return (tg_slice){NULL, 0};
 }
 
-static bool is_region(tg_slice region)
-{
-    bool is_good = region.len > 0 && region.len <= MAX_REGION_BYTES;
-    for (size_t i = 0; is_good && i < region.len; i++) {
-        uint8_t c = region.ptr[i];
-        is_good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    }
-    return is_good;
-}
-
 /* `aws`: {"region", "forwards"}. The environment's region stands where the file has none. */
 static uint64_t read_aws(const tg_config_node *root, const char *const *environment, tg_proxy_config *config)
 {
@@ -45,11 +36,11 @@ static uint64_t read_aws(const tg_config_node *root, const char *const *environm
     bool has_aws = tg_config_member(root, "aws", &aws) && tg_config_is_object(&aws, "{\"region\": \"ap-south-1\"}");
     if (has_aws) {
         tg_config_refuse_others(&aws, known);
-        if (tg_config_member(&aws, "region", &member) && tg_config_text(&member, MAX_REGION_BYTES, &region)) {
+        if (tg_config_member(&aws, "region", &member) && tg_config_text(&member, TG_AWS_MAX_REGION_BYTES, &region)) {
             place = &member;
         }
     }
-    if (region.len > 0 && !is_region(region)) {
+    if (region.len > 0 && !tg_aws_region_is_valid(region)) {
         tg_detail *fault = tg_config_fault(place);
         tg_detail_set_reason(fault, "the AWS region is no name of one");
         tg_detail_set_remedy(fault, "write it like ap-south-1 (the file's aws.region, or AWS_REGION)");

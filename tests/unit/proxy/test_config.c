@@ -264,6 +264,7 @@ static void parse_each_fault_has_line_pointer_and_reason(void **state)
                  "/forwards/0/cids", "empty");
     assert_fault("{\"aws\": {\"forwards\": 8000}}", 1, "/aws/forwards", "region");
     assert_fault("{\"aws\": {\"region\": \"AP_SOUTH\"}}", 1, "/aws/region", "region");
+    assert_fault("{\"aws\": {\"region\": \"-eu-west-1\"}}", 1, "/aws/region", "region");
     assert_fault("{\"limits\": {\"conections\": 5}}", 1, "/limits/conections", "no such key");
     assert_fault("{\"limits\": {\"connections\": 0}}", 1, "/limits/connections", "");
     assert_fault("{\"timeouts\": {\"idle_ms\": true}}", 1, "/timeouts/idle_ms", "");
