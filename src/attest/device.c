@@ -1,5 +1,8 @@
 #include "attest/device.h"
 
+#include "attest/nitro_document.h"
+#include "sys/clock.h"
+
 static tg_result check_len(tg_slice bytes, size_t max, const char *field, tg_detail *detail)
 {
     if (bytes.len <= max) {
@@ -10,6 +13,16 @@ static tg_result check_len(tg_slice bytes, size_t max, const char *field, tg_det
     return tg_fail(TG_ERR_LIMIT);
 }
 
+/* The device's own clock is nothing that the host sets. */
+static void vouch_for_time(tg_slice document)
+{
+    tg_nitro_document read;
+    tg_detail detail = {0};
+    if (tg_is_ok(tg_nitro_document_parse(document, &read, &detail))) {
+        tg_clock_vouch(read.timestamp_unix_ms);
+    }
+}
+
 tg_result tg_attest(tg_attest_device *device, const tg_attest_request *request, tg_buf *out_document, tg_detail *detail)
 {
     size_t len_before = tg_buf_len(out_document);
@@ -17,7 +30,9 @@ tg_result tg_attest(tg_attest_device *device, const tg_attest_request *request, 
     TG_TRY(check_len(request->user_data, TG_MAX_ATTEST_FIELD_BYTES, "user_data", detail));
     TG_TRY(check_len(request->public_key, TG_MAX_ATTEST_FIELD_BYTES, "public_key", detail));
     tg_result made = device->calls->attest(device, request, out_document, detail);
-    if (!tg_is_ok(made)) {
+    if (tg_is_ok(made)) {
+        vouch_for_time(tg_slice_from(tg_buf_slice(out_document), len_before));
+    } else {
         tg_buf_truncate(out_document, len_before);
     }
     return made;

@@ -44,7 +44,8 @@ struct tg_attest_device {
     const tg_attest_device_calls *calls;
 };
 
-/* tg_attest appends a signed document to *out_document.
+/* tg_attest appends a signed document to *out_document. The time that it is signed with becomes a floor of our own
+ * clock (sys/clock.h): the device is asked over nothing that the host could speak on.
  * err   TG_ERR_LIMIT: a field longer than TG_MAX_ATTEST_FIELD_BYTES, or the document than the buffer may hold; what the
  *       device says, with detail: TG_ERR_SYSTEM (the call failed), TG_ERR_DENIED, TG_ERR_LIBRARY, and what parsing its
  *       answer says; then nothing is appended

@@ -7,9 +7,9 @@
 
 enum { TG_SIMULATOR_NUM_PCRS = 32, TG_SIMULATOR_NUM_LOCKED_PCRS = 16 };
 
-/* PCRs 0 to 2, 48 bytes each; ptr NULL: a fixed value that is not zero. */
 typedef struct tg_simulator_options {
-    tg_slice pcrs[3];
+    tg_slice pcrs[3];  /* 0 to 2, 48 bytes each; ptr NULL: a fixed value that is not zero */
+    uint64_t ahead_ms; /* of the device's clock before the host's */
 } tg_simulator_options;
 
 /* tg_simulator_open_dev makes a simulator. Its documents hold PCRs 0 to 15, which are locked from the beginning, and

@@ -38,7 +38,7 @@ struct tg_attestation {
 static tg_result open_simulator(const tg_enclave_settings *settings, tg_attest_device **out_device)
 {
     uint8_t values[3][TG_ATTEST_PCR_BYTES];
-    tg_simulator_options options = {0};
+    tg_simulator_options options = {.ahead_ms = settings->simulator_ahead_s * 1000};
     for (size_t i = 0; i < settings->simulator_pcrs.num_items; i++) {
         TG_TRY(tg_hex_decode(tg_slice_str(settings->simulator_pcrs.items[i]), values[i]));
         options.pcrs[i] = tg_slice_of(values[i], TG_ATTEST_PCR_BYTES);

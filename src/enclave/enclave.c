@@ -3,6 +3,7 @@
 #include "crypto/init.h"
 #include "crypto/openssl_heap.h"
 #include "enclave/admin.h"
+#include "enclave/clock_watch.h"
 #include "enclave/data_key.h"
 #include "enclave/envelope_service.h"
 #include "enclave/identity.h"
@@ -34,6 +35,7 @@ typedef struct enclave {
     tg_tls_tickets *tickets;
     tg_enclave_identity identity;
     tg_attestation *attestation; /* NULL: nothing attests */
+    tg_clock_watch *clock_watch; /* NULL: as that is */
     tg_key_service *keys;        /* NULL: data keys come from elsewhere */
     tg_s3_schemas *s3_schemas;   /* NULL: schemas come from a folder */
     tg_schema_refresh *refresh;
@@ -238,6 +240,15 @@ static void close_bounds(enclave *self)
     self->num_bounds = 0;
 }
 
+/* Before anything is judged by the time. */
+static tg_result open_attestation(enclave *self, tg_faults *faults)
+{
+    TG_TRY(tg_attestation_open(self->settings, faults, &self->attestation));
+    return self->attestation == NULL
+               ? tg_ok()
+               : tg_clock_watch_open(tg_attestation_device(self->attestation), self->loop, &self->clock_watch);
+}
+
 static tg_result set_keys(enclave *self, tg_faults *faults)
 {
     tg_key_ring *ring = NULL;
@@ -330,8 +341,8 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(tg_process_metrics_start("teegate-enclave"));
     TG_TRY(tg_measures_start(self->publisher));
     TG_TRY(watch_signals(self));
+    tg_result attested = open_attestation(self, faults);
     tg_result identity = set_identity(self, faults);
-    tg_result attested = tg_attestation_open(settings, faults, &self->attestation);
     tg_result keys = set_keys(self, faults);
     tg_result schemas = tg_s3_schemas_open(settings, faults, &self->s3_schemas);
     tg_result bounds = open_bounds(self, faults);
@@ -380,6 +391,7 @@ static void end(enclave *self)
     tg_secrets_service_close(self->secrets);
     tg_envelope_service_close(self->envelope);
     close_bounds(self);
+    tg_clock_watch_close(self->clock_watch);
     if (self->loop != NULL) {
         tg_deadline_disarm(&self->drain_deadline);
         tg_deadline_disarm(&self->trim);

@@ -220,11 +220,14 @@ static const tg_setting table[] = {
 #ifdef TG_DEVELOPMENT
     {"SIMULATOR_PCRS", LIST(simulator_pcrs), .check = check_pcr, .form = "PCR0, PCR1, PCR2 in hexadecimal",
      .effect = "what the simulator of attestation says was measured"},
+    {"SIMULATOR_AHEAD_SECS", NUMBER(simulator_ahead_s), .unit = TG_UNIT_S, .fallback = "0", .min = 0, .max = 315360000,
+     .effect = "how far the simulator's clock is before the machine's"},
     {"DEK_FILE", PATH(dek_file), .form = "a file of exactly 32 bytes",
      .effect = "the data key, for local mode and tests"},
     {"STATE_DIR", PATH(state_dir), .form = "a folder", .effect = "where local mode keeps what it makes"},
 #else
     {"SIMULATOR_PCRS", NOT_IN_USE("development builds")},
+    {"SIMULATOR_AHEAD_SECS", NOT_IN_USE("development builds")},
     {"DEK_FILE", NOT_IN_USE("development builds: this one takes no key from a file")},
     {"STATE_DIR", NOT_IN_USE("development builds")},
 #endif

@@ -46,6 +46,7 @@ typedef struct tg_enclave_settings {
 
     size_t attestation_device;      /* tg_attestation_choice */
     tg_setting_list simulator_pcrs; /* PCR0 to PCR2 in hexadecimal; always empty in a build without development parts */
+    uint64_t simulator_ahead_s;     /* always 0 in such a build */
 
     const char *secrets_address;     /* NULL: nothing is delivered */
     bool is_secrets_address_default; /* nobody asked for it: where it cannot be opened, serving goes on without */

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from certificates import Authority
 from conftest import SOURCE
-from enclave_cases import serving, write_case
+from enclave_cases import client_context, compose_fields, metric, serving, write_case
+from tool_cases import TOKEN_SSN
 
 ROOT = SOURCE / "tests/vectors/nitro/simulator-root.pem"
 NONCE = bytes(range(32))
@@ -138,3 +140,36 @@ def test_nothing_attests_where_there_is_no_device(scratch):
     with serving(scratch, ATTESTATION_DEVICE="none") as running:
         assert running.get("/attestation").status == 404
         assert len(running.program.events("nothing_attests")) == 1
+
+
+def test_host_that_sets_its_clock_back_does_not_revive_certificates(scratch):
+    """By the device's clock it is three days later than the host says."""
+    write_case(scratch)
+    authority = Authority(scratch, "clients")
+    ended = authority.issue("ended.pem", ["DNS:reader.example"], seconds=86400)
+    valid = authority.issue("valid.pem", ["DNS:reader.example"], seconds=10 * 86400)
+    settings = {
+        "ATTESTATION_DEVICE": "simulator",
+        "SIMULATOR_AHEAD_SECS": 3 * 86400,
+        "CLIENT_CA_PATH": authority.path,
+        "DECRYPT_ALLOWED_CLIENTS": "reader.example",
+    }
+    ask = compose_fields("decrypt", {"ssn": TOKEN_SSN})
+    with serving(scratch, **settings) as running:
+        assert running.ask(ask, context=client_context(valid)).status == 200
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            running.ask(ask, context=client_context(ended))
+        made = verified_payload(base64.b64decode(running.get("/attestation").json["document"]))["timestamp"]
+        told = running.program.events("clock_set_back")
+        assert len(told) == 1
+        assert abs(told[0]["behind_ms"] - 3 * 86400_000) < 60_000
+        assert told[0]["attested"][:10] == datetime.datetime.utcfromtimestamp(made / 1000).isoformat()[:10]
+        metrics = running.metrics()
+        assert metric(metrics, "teegate_clock_set_back_total") == 1
+        assert abs(metric(metrics, "teegate_clock_behind_seconds") - 3 * 86400) < 60
+
+
+def test_host_whose_clock_is_right_is_not_told_of(enclave):
+    enclave.get(f"/attestation?nonce={NONCE.hex()}")
+    assert metric(enclave.metrics(), "teegate_clock_set_back_total") == 0
+    assert enclave.program.events("clock_set_back") == []

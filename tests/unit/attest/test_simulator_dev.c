@@ -103,6 +103,28 @@ static void random_two_draws_differ(void **state)
     tg_attest_device_close(device);
 }
 
+/* Signed by a device before the host's clock, it holds for ours; the device's own does not hang on it. */
+static void attest_signed_time_is_a_floor_of_the_clock(void **state)
+{
+    (void)state;
+    enum { AHEAD_MS = 86400 * 1000 };
+    tg_attest_device *device = open_simulator(&(tg_simulator_options){.ahead_ms = AHEAD_MS});
+    for (int i = 0; i < 3; i++) {
+        tg_buf bytes;
+        tg_nitro_document document;
+        tg_buf_init(&bytes, TG_MAX_NITRO_DOCUMENT_BYTES);
+        assert_ok(tg_buf_append_str(&bytes, "what stands before it"));
+        size_t len = tg_buf_len(&bytes);
+        uint64_t host_ms = tg_clock_host_unix_ms();
+        assert_ok(tg_attest(device, &(tg_attest_request){0}, &bytes, NULL));
+        assert_ok(tg_nitro_document_parse(tg_slice_from(tg_buf_slice(&bytes), len), &document, NULL));
+        assert_in_range(document.timestamp_unix_ms, host_ms + AHEAD_MS, host_ms + AHEAD_MS + 60000);
+        assert_true(tg_clock_unix_ms() >= document.timestamp_unix_ms - 1);
+        tg_buf_done(&bytes);
+    }
+    tg_attest_device_close(device);
+}
+
 static void attest_buffer_too_small_appends_nothing(void **state)
 {
     (void)state;
@@ -146,6 +168,7 @@ int main(void)
         cmocka_unit_test(extend_pcr_is_digest_of_old_and_bytes),
         cmocka_unit_test(random_two_draws_differ),
         cmocka_unit_test(attest_buffer_too_small_appends_nothing),
+        cmocka_unit_test(attest_signed_time_is_a_floor_of_the_clock),
         cmocka_unit_test(roots_built_in_are_the_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
