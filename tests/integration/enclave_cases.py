@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import ssl
+import threading
 
 from conftest import Program, _take_port, assert_no_sanitizer_report, patience
 
@@ -201,20 +202,22 @@ def client_context(certificate=None, versions=None, protocols=("http/1.1",)):
     return context
 
 
-class HalfClosable:
-    """A TLS socket that can end its own side alone (close_notify, then FIN) and go on reading, which ssl.SSLSocket
-    cannot."""
+class DuplexTls:
+    """A TLS socket that two threads may use, one to send and one to receive, and that can end its own side alone
+    (close_notify, then FIN) and go on reading: an ssl.SSLSocket can do neither."""
 
     def __init__(self, raw, context):
         self.raw = raw
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        self.using_tls = threading.Lock()  # never held while the socket is waited for
         while True:
             try:
                 self.tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                self._exchange()
+                self._flush()
+                self._receive()
         self._flush()
 
     def _flush(self):
@@ -222,24 +225,27 @@ class HalfClosable:
         if data:
             self.raw.sendall(data)
 
-    def _exchange(self):
-        self._flush()
+    def _receive(self):
         data = self.raw.recv(65536)
-        if data:
-            self.incoming.write(data)
-        else:
-            self.incoming.write_eof()
+        with self.using_tls:
+            if data:
+                self.incoming.write(data)
+            else:
+                self.incoming.write_eof()
 
     def sendall(self, data):
-        self.tls.write(data)
-        self._flush()
+        with self.using_tls:
+            self.tls.write(data)
+            data = self.outgoing.read()
+        self.raw.sendall(data)
 
     def recv(self, length):
         while True:
             try:
-                return self.tls.read(length)
+                with self.using_tls:
+                    return self.tls.read(length)
             except ssl.SSLWantReadError:
-                self._exchange()
+                self._receive()
             except ssl.SSLZeroReturnError:
                 return b""
 
@@ -285,8 +291,8 @@ class Enclave:
             raw.close()
             raise
 
-    def connect_half_closable(self, timeout=30):
-        return Connection(HalfClosable(self.tcp(timeout), self.context))
+    def connect_duplex(self, timeout=30):
+        return Connection(DuplexTls(self.tcp(timeout), self.context))
 
     def ask(self, data, context=None, is_head=False):
         """One request on a connection of its own."""

@@ -31,7 +31,7 @@ def seconds_until(action):
 
 def test_head_slow_request_timeout(enclave):
     """A byte now and then does not help: the whole head has its time."""
-    with enclave.connect() as connection:
+    with enclave.connect_duplex() as connection:
 
         def dribble():
             for byte in SMALL:

@@ -97,9 +97,8 @@ def test_pipeline_any_cut_answered_in_order(enclave):
 def test_pipeline_deeper_than_all_buffers_answered(enclave):
     """The client sends everything before it reads anything of it, from a thread; nothing is lost or swapped."""
     requests_ = [compose_fields("encrypt", {"n": i, "pad": "x" * 2000}) for i in range(2000)]
-    with enclave.connect() as connection:
-        raw = connection.sock
-        sender = threading.Thread(target=lambda: raw.sendall(b"".join(requests_)))
+    with enclave.connect_duplex() as connection:
+        sender = threading.Thread(target=connection.send, args=(b"".join(requests_),))
         sender.start()
         for i in range(2000):
             assert connection.read_answer().json["n"] == i
@@ -284,7 +283,7 @@ def test_llhttp_messages_never_crash_or_hang(enclave):
     """251 messages of llhttp's tests, each behind a good request, from a client that then ends its side."""
     for path in sorted(HTTP_VECTORS.glob("*.raw")):
         message = path.read_bytes()
-        with enclave.connect_half_closable() as connection:
+        with enclave.connect_duplex() as connection:
             connection.send(SMALL + message)
             connection.sock.half_close()
             assert connection.read_answer().body == SMALL_ANSWER
@@ -305,7 +304,7 @@ def test_llhttp_messages_never_crash_or_hang(enclave):
 def test_request_truncated_at_every_byte_refused_never_200(enclave, request_bytes):
     """The client ends its side within the request, and still reads: it is told."""
     for length in range(1, len(request_bytes), 3):
-        with enclave.connect_half_closable() as connection:
+        with enclave.connect_duplex() as connection:
             connection.send(request_bytes[:length])
             connection.sock.half_close()
             assert_refused(connection.read_answer(), 400, "bad_request")
@@ -325,7 +324,7 @@ def test_request_truncated_without_close_notify_never_answered(enclave):
 
 def test_client_half_closed_after_request_gets_answer(enclave):
     for num_requests in (1, 2, 30):
-        with enclave.connect_half_closable() as connection:
+        with enclave.connect_duplex() as connection:
             connection.send(SMALL * num_requests)
             connection.sock.half_close()
             for _ in range(num_requests):

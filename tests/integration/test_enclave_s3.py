@@ -191,7 +191,7 @@ def test_owner_and_region_are_the_secrets(tmp_path, aws):
     secret = f"arn:aws:secretsmanager:{aws.region}:{ACCOUNT}:secret:tee-AbCdEf"
     with from_s3(tmp_path, aws, ready="schemas_loaded", S3_BUCKET_OWNER=None, AWS_REGION=None, DEK_FILE=None,
                  SECRET_ARN=secret, ATTESTATION_DEVICE="simulator") as enclave:
-        assert names(enclave) == ["a"]
+        enclave.program.wait_until(lambda: names(enclave) == ["a"], what="the schema")
         for operation in ("ListObjectsV2", "GetObject"):
             assert [call["headers"]["x-amz-expected-bucket-owner"] for call in calls(aws, operation)] == [ACCOUNT]
 
