@@ -8,6 +8,7 @@
 #include "http/budget.h"
 #include "io/address.h"
 #include "secrets/delivery.h"
+#include "settings/client_name.h"
 #include "settings/settings_file.h"
 
 #include <sched.h>
@@ -66,20 +67,6 @@ static const char *check_address(tg_slice text)
     return wrong;
 }
 
-/* A SAN's value as it stands in the certificate: nothing is expanded or normalised. */
-static const char *check_client(tg_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f) {
-            return "cannot be a certificate's name: it holds blanks or bytes outside ASCII";
-        }
-        if (text.ptr[i] == '*') {
-            return "is a pattern; each name is matched exactly";
-        }
-    }
-    return text.len > 1024 ? "is longer than 1024 bytes" : NULL;
-}
-
 static const char *check_bucket(tg_slice text)
 {
     return tg_aws_bucket_is_valid(text) ? NULL
@@ -136,12 +123,7 @@ static const char *check_signer(tg_slice text)
 /* A name as a delivery's member has it. */
 static const char *check_secret_name(tg_slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!tg_ascii_is_alpha(text.ptr[i]) && !tg_ascii_is_digit(text.ptr[i]) && text.ptr[i] != '_') {
-            return "is no name: letters, digits and underscores";
-        }
-    }
-    return text.len > TG_MAX_SECRET_NAME_BYTES ? "is longer than 64 characters" : NULL;
+    return tg_secret_name_is_valid(text) ? NULL : "is no name: at most 64 letters, digits and underscores";
 }
 
 static const char *const secrets_modes[] = {"open", "sealed", NULL}; /* in the order of tg_secrets_mode */
@@ -207,11 +189,11 @@ static const tg_setting table[] = {
     {"TLS_KEY_PATH", PATH(tls_key_path), .form = "a PEM file", .effect = "the certificate's private key"},
     {"CLIENT_CA_PATH", PATH(client_ca_path), .flags = TG_SETTING_MEASURED, .form = "a PEM file",
      .effect = "the authorities whose client certificates count"},
-    {"ENCRYPT_ALLOWED_CLIENTS", LIST(encrypt_allowed_clients), .flags = TG_SETTING_MEASURED, .check = check_client,
-     .form = "names (DNS, URI or e-mail) as client certificates hold them",
+    {"ENCRYPT_ALLOWED_CLIENTS", LIST(encrypt_allowed_clients), .flags = TG_SETTING_MEASURED,
+     .check = tg_client_name_fault, .form = "names (DNS, URI or e-mail) as client certificates hold them",
      .effect = "who may call /encrypt; anybody by default"},
-    {"DECRYPT_ALLOWED_CLIENTS", LIST(decrypt_allowed_clients), .flags = TG_SETTING_MEASURED, .check = check_client,
-     .form = "names (DNS, URI or e-mail) as client certificates hold them",
+    {"DECRYPT_ALLOWED_CLIENTS", LIST(decrypt_allowed_clients), .flags = TG_SETTING_MEASURED,
+     .check = tg_client_name_fault, .form = "names (DNS, URI or e-mail) as client certificates hold them",
      .effect = "who may call /decrypt; nobody by default"},
     {"SERVER_NAMES", LIST(server_names), .flags = TG_SETTING_MEASURED, .check = check_server_name, .form = "host names",
      .effect = "the names answered to (SNI and Host); any by default"},

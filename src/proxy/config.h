@@ -90,7 +90,7 @@ typedef struct tg_proxy_config {
     size_t num_forwards;
     tg_egress_rules egress;             /* for CIDs without rules of their own */
     tg_slice region;                    /* empty where none is known */
-    const struct tg_config_file *files; /* proxy/config_node.h: what it was made from beside its own file */
+    const struct tg_config_file *files; /* settings/config_node.h: what it was made from beside its own file */
     tg_proxy_limits limits;
     tg_proxy_timeouts timeouts;
 } tg_proxy_config;

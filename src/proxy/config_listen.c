@@ -4,6 +4,26 @@
 
 #include <stdio.h>
 
+bool tg_config_address(const tg_config_node *node, tg_address *out_address)
+{
+    if (!json_is_string(node->value)) {
+        tg_detail *fault = tg_config_fault(node);
+        tg_detail_set_reason(fault, "an address must stand here");
+        tg_detail_set_remedy(fault, "write tcp:HOST:PORT, vsock:CID:PORT, unix:PATH or hvsock:PATH:PORT");
+        return false;
+    }
+    tg_detail found;
+    tg_detail_clear(&found);
+    tg_slice text = tg_slice_of(json_string_value(node->value), json_string_length(node->value));
+    if (tg_is_ok(tg_address_parse(text, out_address, &found))) {
+        return true;
+    }
+    tg_detail *fault = tg_config_fault(node);
+    tg_detail_set_reason(fault, "%s", found.reason);
+    tg_detail_set_remedy(fault, "%s", found.remedy);
+    return false;
+}
+
 static void refuse(const tg_config_node *node, const char *reason, const char *remedy)
 {
     tg_detail *fault = tg_config_fault(node);

@@ -4,7 +4,10 @@
 #define TG_PROXY_CONFIG_PARTS_H
 
 #include "proxy/config.h"
-#include "proxy/config_node.h"
+#include "settings/config_node.h"
+
+/* tg_config_address is a getter as those of settings/config_node.h. */
+bool tg_config_address(const tg_config_node *node, tg_address *out_address);
 
 /* tg_config_read_domains reads `domains`; `environment` gives the KMS keys that it leaves out. */
 void tg_config_read_domains(const tg_config_node *domains, const char *const *environment, tg_proxy_config *config);

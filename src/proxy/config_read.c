@@ -121,24 +121,6 @@ static void check_listeners(const tg_config_node *root, const tg_proxy_config *c
     }
 }
 
-static tg_result refuse_text(const char *path, const json_t *root, const json_error_t *error, tg_faults *faults)
-{
-    tg_detail *fault = tg_faults_add(faults);
-    bool has_line = root == NULL && error->line > 0;
-    tg_detail_set_place(fault, tg_slice_str(path), has_line ? (unsigned)error->line : 0, TG_LIT(""));
-    if (root == NULL && json_error_code(error) == json_error_duplicate_key) {
-        tg_detail_set_reason(fault, "a key stands twice in one object");
-        tg_detail_set_remedy(fault, "keep one of them");
-    } else if (root == NULL) {
-        tg_detail_set_reason(fault, "this is not JSON (column %d): %s", error->column, error->text);
-        tg_detail_set_remedy(fault, "a minimal configuration: %s", MINIMAL_CONFIG);
-    } else {
-        tg_detail_set_reason(fault, "this is JSON, but no object");
-        tg_detail_set_remedy(fault, "a minimal configuration: %s", MINIMAL_CONFIG);
-    }
-    return tg_fail(TG_ERR_SYNTAX);
-}
-
 static tg_proxy_config *make(void)
 {
     tg_proxy_config *config = calloc(1, sizeof *config);
@@ -171,13 +153,8 @@ tg_result tg_proxy_config_parse(const char *path, tg_slice json, const char *con
                                 tg_proxy_config **out_config)
 {
     size_t num_before = faults->num_faults;
-    json_error_t error = {.line = 0};
-    json_t *tree = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(tree)) {
-        tg_result refused = refuse_text(path, tree, &error, faults);
-        json_decref(tree);
-        return refused;
-    }
+    json_t *tree;
+    TG_TRY(tg_config_load(path, json, MINIMAL_CONFIG, faults, &tree));
     tg_proxy_config *config = make();
     if (config == NULL) {
         json_decref(tree);

@@ -1,7 +1,7 @@
 #include "proxy/confinement.h"
 
 #include "base/buf.h"
-#include "proxy/config_node.h"
+#include "settings/config_node.h"
 #include "sys/environment.h"
 
 #include <string.h>

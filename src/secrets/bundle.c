@@ -169,18 +169,13 @@ static tg_result read_server(const json_t *value, const tg_bundle_rules *rules, 
     return result;
 }
 
-static bool is_url_name(const char *name)
-{
-    return tg_slice_ends(tg_slice_str(name), TG_LIT("_ENDPOINT")) || tg_slice_ends(tg_slice_str(name), TG_LIT("_URL"));
-}
-
 static tg_result read_value(const char *name, const json_t *value, tg_bundle *bundle, tg_delivery_fault *fault)
 {
     tg_slice text = text_of(value);
     if (!json_is_string(value) || text.len == 0 || text.len > TG_MAX_SECRET_VALUE_BYTES) {
         return refuse(fault, "bad_value", name, "is no text of 1 to 4096 bytes", "give a JSON string");
     }
-    if (is_url_name(name)) {
+    if (tg_secret_name_is_url(tg_slice_str(name))) {
         tg_origin origin;
         tg_detail unshown = {0}; /* it may quote the URL */
         if (!tg_is_ok(tg_origin_parse(text, &origin, &unshown))) {
@@ -319,4 +314,19 @@ void tg_bundle_done(tg_bundle *bundle)
 bool tg_bundle_is_empty(const tg_bundle *bundle)
 {
     return bundle->client == NULL && bundle->server == NULL && bundle->num_values == 0;
+}
+
+bool tg_secret_name_is_valid(tg_slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!tg_ascii_is_alpha(name.ptr[i]) && !tg_ascii_is_digit(name.ptr[i]) && name.ptr[i] != '_') {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= TG_MAX_SECRET_NAME_BYTES;
+}
+
+bool tg_secret_name_is_url(tg_slice name)
+{
+    return tg_slice_ends(name, TG_LIT("_ENDPOINT")) || tg_slice_ends(name, TG_LIT("_URL"));
 }

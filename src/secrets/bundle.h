@@ -57,6 +57,11 @@ TG_FOREIGN TG_MUST_USE tg_result tg_bundle_parse(tg_slice text, const tg_bundle_
                                                  tg_delivery_fault *out_fault);
 void tg_bundle_done(tg_bundle *bundle);
 
+/* tg_secret_name_is_valid tells whether a named value can be called so: 1 to TG_MAX_SECRET_NAME_BYTES letters, digits
+ * and underscores. tg_secret_name_is_url: its value has to be a URL (it ends with _ENDPOINT or _URL). */
+bool tg_secret_name_is_valid(tg_slice name);
+bool tg_secret_name_is_url(tg_slice name);
+
 /* tg_bundle_is_empty tells whether there is nothing to apply. */
 bool tg_bundle_is_empty(const tg_bundle *bundle);
 

@@ -1,11 +1,10 @@
-/* One value of the configuration's JSON that knows where it stands, so that whatever is wrong with it is reported with
+/* One value of a configuration's JSON that knows where it stands, so that whatever is wrong with it is reported with
  * file, line and pointer. Every getter reports what it refuses and goes on: all faults of a file are told at once. */
-#ifndef TG_PROXY_CONFIG_NODE_H
-#define TG_PROXY_CONFIG_NODE_H
+#ifndef TG_SETTINGS_CONFIG_NODE_H
+#define TG_SETTINGS_CONFIG_NODE_H
 
 #include "base/arena.h"
 #include "base/detail.h"
-#include "io/address.h"
 
 #include <jansson.h>
 
@@ -32,6 +31,14 @@ typedef struct tg_config_node {
     size_t index;                        /* in an array */
 } tg_config_node;
 
+/* tg_config_load parses the file's bytes, an object without doubled keys.
+ * in    example: what a small good file looks like, for the remedy
+ * err   TG_ERR_SYNTAX, with one fault that names the line
+ * keep  the caller ends the tree with json_decref
+ */
+TG_MUST_USE tg_result tg_config_load(const char *file, tg_slice json, const char *example, tg_faults *faults,
+                                                json_t **out_tree);
+
 /* tg_config_fault gives a fault whose place is the node's. */
 tg_detail *tg_config_fault(const tg_config_node *node);
 
@@ -53,7 +60,6 @@ void tg_config_refuse_others(const tg_config_node *object, const char *const *kn
 bool tg_config_text(const tg_config_node *node, size_t max, tg_slice *out_text);
 bool tg_config_number(const tg_config_node *node, uint64_t min, uint64_t max, uint64_t *out_number);
 bool tg_config_bool(const tg_config_node *node, bool *out_value);
-bool tg_config_address(const tg_config_node *node, tg_address *out_address);
 
 /* tg_config_note_file remembers that the configuration was made from this file too; the path lives in the arena. */
 void tg_config_note_file(tg_config_reader *reader, tg_slice path);

@@ -1,4 +1,4 @@
-#include "proxy/config_node.h"
+#include "settings/config_node.h"
 
 #include "base/distance.h"
 #include "base/text.h"
@@ -184,24 +184,6 @@ bool tg_config_bool(const tg_config_node *node, bool *out_value)
     return true;
 }
 
-bool tg_config_address(const tg_config_node *node, tg_address *out_address)
-{
-    if (!json_is_string(node->value)) {
-        return refuse(node, "an address must stand here",
-                      "tcp:HOST:PORT, vsock:CID:PORT, unix:PATH or hvsock:PATH:PORT");
-    }
-    tg_detail found;
-    tg_detail_clear(&found);
-    tg_slice text = tg_slice_of(json_string_value(node->value), json_string_length(node->value));
-    if (tg_is_ok(tg_address_parse(text, out_address, &found))) {
-        return true;
-    }
-    tg_detail *fault = tg_config_fault(node);
-    tg_detail_set_reason(fault, "%s", found.reason);
-    tg_detail_set_remedy(fault, "%s", found.remedy);
-    return false;
-}
-
 void tg_config_note_file(tg_config_reader *reader, tg_slice path)
 {
     tg_config_file *file = tg_config_alloc(reader, 1, sizeof *file);
@@ -216,4 +198,29 @@ void *tg_config_alloc(tg_config_reader *reader, size_t count, size_t size)
     void *memory = tg_arena_zalloc(reader->arena, count, size);
     reader->is_out_of_memory = reader->is_out_of_memory || memory == NULL;
     return memory;
+}
+
+tg_result tg_config_load(const char *file, tg_slice json, const char *example, tg_faults *faults, json_t **out_tree)
+{
+    json_error_t error = {.line = 0};
+    json_t *tree = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
+    if (json_is_object(tree)) {
+        *out_tree = tree;
+        return tg_ok();
+    }
+    tg_detail *fault = tg_faults_add(faults);
+    bool has_line = tree == NULL && error.line > 0;
+    tg_detail_set_place(fault, tg_slice_str(file), has_line ? (unsigned)error.line : 0, TG_LIT(""));
+    if (tree == NULL && json_error_code(&error) == json_error_duplicate_key) {
+        tg_detail_set_reason(fault, "a key stands twice in one object");
+        tg_detail_set_remedy(fault, "keep one of them");
+    } else if (tree == NULL) {
+        tg_detail_set_reason(fault, "this is not JSON (column %d): %s", error.column, error.text);
+        tg_detail_set_remedy(fault, "a minimal configuration: %s", example);
+    } else {
+        tg_detail_set_reason(fault, "this is JSON, but no object");
+        tg_detail_set_remedy(fault, "a minimal configuration: %s", example);
+    }
+    json_decref(tree);
+    return tg_fail(TG_ERR_SYNTAX);
 }
