@@ -37,7 +37,7 @@ typedef struct tg_config_node {
  * keep  the caller ends the tree with json_decref
  */
 TG_MUST_USE tg_result tg_config_load(const char *file, tg_slice json, const char *example, tg_faults *faults,
-                                                json_t **out_tree);
+                                     json_t **out_tree);
 
 /* tg_config_fault gives a fault whose place is the node's. */
 tg_detail *tg_config_fault(const tg_config_node *node);
