@@ -26,13 +26,25 @@ struct tg_attestation {
     tg_attest_device *device;
     tg_buf settings_json; /* does not change while the process runs */
     pthread_mutex_t lock; /* of everything below; held while the device signs, which takes some milliseconds */
-    tg_slice public_key;  /* of the snapshot that is asked for: it goes into the document */
-    tg_buf kept;          /* a document without nonce, of kept_digest's manifest */
+    tg_attestation_rate rate;
+    tg_buf kept, kept_manifest; /* a document without nonce, and what it vouches for; empty before the first */
     uint8_t kept_digest[TG_SHA256_BYTES];
     uint64_t kept_ms;
-    uint64_t second, num_in_second;
+    uint64_t kept_second; /* in which num_kept of these were signed */
+    unsigned num_kept;
+    uint64_t retry_ms; /* doubles with each failure in a row; 0 without */
+    uint64_t retry_from_ms;
     uint64_t failure_logged_ms;
 };
+
+/* What one call is about. */
+typedef struct demand {
+    tg_slice manifest;
+    uint8_t digest[TG_SHA256_BYTES]; /* of the manifest */
+    tg_slice public_key;
+    tg_slice nonce;
+    uint64_t now_ms;
+} demand;
 
 #ifdef TG_DEVELOPMENT
 static tg_result open_simulator(const tg_enclave_settings *settings, tg_attest_device **out_device)
@@ -104,6 +116,7 @@ tg_result tg_attestation_open(const tg_enclave_settings *settings, tg_faults *fa
     pthread_mutex_init(&self->lock, NULL);
     tg_buf_init(&self->settings_json, TG_MAX_MANIFEST_BYTES);
     tg_buf_init(&self->kept, MAX_DOCUMENT_BYTES);
+    tg_buf_init(&self->kept_manifest, TG_MAX_MANIFEST_BYTES);
     tg_result described = tg_enclave_manifest_settings(settings, &self->settings_json);
     if (!tg_is_ok(described)) {
         tg_attestation_close(self);
@@ -121,6 +134,7 @@ void tg_attestation_close(tg_attestation *attestation)
         tg_attest_device_close(attestation->device);
         tg_buf_done(&attestation->settings_json);
         tg_buf_done(&attestation->kept);
+        tg_buf_done(&attestation->kept_manifest);
         pthread_mutex_destroy(&attestation->lock);
         free(attestation);
     }
@@ -131,15 +145,6 @@ tg_attest_device *tg_attestation_device(const tg_attestation *attestation)
     return attestation->device;
 }
 
-static bool may_sign(tg_attestation *self, uint64_t now_ms)
-{
-    if (self->second != now_ms / 1000) {
-        self->second = now_ms / 1000;
-        self->num_in_second = 0;
-    }
-    return self->num_in_second++ < TG_MAX_ATTESTATIONS_PER_S;
-}
-
 static void log_failure(tg_attestation *self, const tg_detail *detail, uint64_t now_ms)
 {
     if (self->failure_logged_ms == 0 || now_ms - self->failure_logged_ms >= LOG_EVERY_MS) {
@@ -148,83 +153,144 @@ static void log_failure(tg_attestation *self, const tg_detail *detail, uint64_t 
     }
 }
 
-static tg_result sign(tg_attestation *self, tg_slice digest, tg_slice nonce, uint64_t now_ms, tg_buf *document)
+static tg_result sign(tg_attestation *self, const demand *of, tg_buf *document)
 {
-    const tg_attest_request request = {.nonce = nonce, .user_data = digest, .public_key = self->public_key};
+    const tg_attest_request request = {
+        .nonce = of->nonce, .user_data = tg_slice_of(of->digest, sizeof of->digest), .public_key = of->public_key};
     tg_detail detail = {0};
     tg_result signed_one = tg_attest(self->device, &request, document, &detail);
     if (!tg_is_ok(signed_one)) {
-        log_failure(self, &detail, now_ms);
+        log_failure(self, &detail, of->now_ms);
     }
     return signed_one;
 }
 
-/* What serves those who give no nonce: they cannot tell a new document from one that is a minute old. */
-static tg_result renew_kept(tg_attestation *self, tg_slice digest, uint64_t now_ms, const char **out_outcome)
+static tg_result put_answer(tg_slice document, tg_slice manifest, tg_buf *answer)
 {
-    if (tg_buf_len(&self->kept) > 0 && now_ms - self->kept_ms < TG_ATTESTATION_AGE_MS &&
-        memcmp(self->kept_digest, digest.ptr, digest.len) == 0) {
-        *out_outcome = "kept";
-        return tg_ok();
-    }
-    tg_buf_clear(&self->kept);
-    TG_TRY(sign(self, digest, (tg_slice){NULL, 0}, now_ms, &self->kept));
-    memcpy(self->kept_digest, digest.ptr, digest.len);
-    self->kept_ms = now_ms;
-    return tg_ok();
-}
-
-/* With the lock held. */
-static tg_result put_document(tg_attestation *self, tg_slice digest, tg_slice nonce, const char **out_outcome,
-                              tg_buf *answer)
-{
-    uint64_t now_ms = tg_clock_monotonic_ms();
-    *out_outcome = "signed";
-    if (nonce.ptr == NULL) {
-        TG_TRY(renew_kept(self, digest, now_ms, out_outcome));
-        return tg_base64_append(answer, TG_BASE64_PADDED, tg_buf_slice(&self->kept));
-    }
-    if (!may_sign(self, now_ms)) {
-        *out_outcome = "limited";
-        return tg_fail(TG_ERR_AGAIN);
-    }
-    tg_buf document;
-    tg_buf_init(&document, MAX_DOCUMENT_BYTES);
-    tg_result put = sign(self, digest, nonce, now_ms, &document);
-    if (tg_is_ok(put)) {
-        put = tg_base64_append(answer, TG_BASE64_PADDED, tg_buf_slice(&document));
-    }
-    tg_buf_done(&document);
-    return put;
-}
-
-static tg_result put_answer(tg_attestation *self, tg_slice manifest, tg_slice public_key, tg_slice nonce,
-                            tg_buf *answer)
-{
-    uint8_t digest[TG_SHA256_BYTES];
-    const char *outcome = "failed";
-    TG_TRY(tg_sha256(manifest, digest));
     TG_TRY(tg_buf_append_str(answer, "{\"document\":\""));
-    pthread_mutex_lock(&self->lock);
-    self->public_key = public_key;
-    tg_result put = put_document(self, tg_slice_of(digest, sizeof digest), nonce, &outcome, answer);
-    pthread_mutex_unlock(&self->lock);
-    bool is_failed = !tg_is_ok(put) && put.code != TG_ERR_AGAIN;
-    tg_metric_add(tg_metric_of(&documents, tg_slice_str(is_failed ? "failed" : outcome)), 1);
-    TG_TRY(put);
+    TG_TRY(tg_base64_append(answer, TG_BASE64_PADDED, document));
     TG_TRY(tg_buf_append_str(answer, "\",\"manifest\":"));
     TG_TRY(tg_buf_append(answer, manifest));
     return tg_buf_append_str(answer, "}\n");
 }
 
-tg_result tg_attestation_append(tg_attestation *attestation, const tg_snapshot *snapshot, tg_slice nonce,
-                                tg_buf *answer)
+static bool is_kept_fit(const tg_attestation *self, const demand *of)
+{
+    return tg_buf_len(&self->kept) > 0 && of->now_ms - self->kept_ms < TG_ATTESTATION_AGE_MS &&
+           memcmp(self->kept_digest, of->digest, sizeof of->digest) == 0;
+}
+
+static void swap(tg_buf *a, tg_buf *b)
+{
+    tg_buf between = *a;
+    *a = *b;
+    *b = between;
+}
+
+/* All of it changes, or nothing. */
+static tg_result keep(tg_attestation *self, const demand *of)
+{
+    tg_buf document, manifest;
+    tg_buf_init(&document, MAX_DOCUMENT_BYTES);
+    tg_buf_init(&manifest, TG_MAX_MANIFEST_BYTES);
+    tg_result kept = tg_buf_append(&manifest, of->manifest);
+    kept = tg_is_ok(kept) ? sign(self, of, &document) : kept;
+    if (tg_is_ok(kept)) {
+        swap(&self->kept, &document);
+        swap(&self->kept_manifest, &manifest);
+        memcpy(self->kept_digest, of->digest, sizeof self->kept_digest);
+        self->kept_ms = of->now_ms;
+    }
+    tg_buf_done(&document);
+    tg_buf_done(&manifest);
+    return kept;
+}
+
+/* Where workers that have taken up a change and workers that have not are asked by turns, manifests alternate. */
+static bool may_renew(tg_attestation *self, uint64_t now_ms)
+{
+    if (self->kept_second != now_ms / 1000) {
+        self->kept_second = now_ms / 1000;
+        self->num_kept = 0;
+    }
+    return now_ms >= self->retry_from_ms && self->num_kept < TG_MAX_KEPT_ATTESTATIONS_PER_S;
+}
+
+/* At a pace that the device bears, whoever asks; while it fails ever more slowly. */
+static tg_result renew(tg_attestation *self, const demand *of)
+{
+    if (!may_renew(self, of->now_ms)) {
+        return tg_fail(TG_ERR_DENIED);
+    }
+    self->num_kept++;
+    tg_result kept = keep(self, of);
+    if (tg_is_ok(kept)) {
+        self->retry_ms = 0;
+        return kept;
+    }
+    self->retry_ms = self->retry_ms == 0 ? TG_MIN_ATTESTATION_RETRY_MS : self->retry_ms * 2;
+    self->retry_ms = self->retry_ms < TG_MAX_ATTESTATION_RETRY_MS ? self->retry_ms : TG_MAX_ATTESTATION_RETRY_MS;
+    self->retry_from_ms = of->now_ms + self->retry_ms;
+    return kept;
+}
+
+/* For those who give no nonce: they cannot tell a new document from one that is a minute old. Where no other can be had
+ * the last one serves on, with the manifest that it vouches for. */
+static tg_result put_kept(tg_attestation *self, const demand *of, const char **out_outcome, tg_buf *answer)
+{
+    *out_outcome = "kept";
+    if (!is_kept_fit(self, of)) {
+        tg_result renewed = renew(self, of);
+        bool is_stale = tg_buf_len(&self->kept) == 0 || of->now_ms - self->kept_ms >= TG_ATTESTATION_STALE_MS;
+        if (tg_is_ok(renewed)) {
+            *out_outcome = "signed";
+        } else if (is_stale) {
+            return renewed;
+        }
+    }
+    return put_answer(tg_buf_slice(&self->kept), tg_buf_slice(&self->kept_manifest), answer);
+}
+
+static tg_result put_fresh(tg_attestation *self, const demand *of, const tg_attestation_asker *asker,
+                           const char **out_outcome, tg_buf *answer)
+{
+    *out_outcome = "signed";
+    if (!tg_attestation_rate_take(&self->rate, asker, of->now_ms)) {
+        *out_outcome = "limited";
+        return tg_fail(TG_ERR_AGAIN);
+    }
+    tg_buf document;
+    tg_buf_init(&document, MAX_DOCUMENT_BYTES);
+    tg_result put = sign(self, of, &document);
+    put = tg_is_ok(put) ? put_answer(tg_buf_slice(&document), of->manifest, answer) : put;
+    tg_buf_done(&document);
+    return put;
+}
+
+static tg_result put_any(tg_attestation *self, demand *of, const tg_attestation_asker *asker, tg_buf *answer)
+{
+    const char *outcome = "failed";
+    TG_TRY(tg_sha256(of->manifest, of->digest));
+    pthread_mutex_lock(&self->lock);
+    of->now_ms = tg_clock_monotonic_ms(); /* with the lock: the second never goes back */
+    tg_result put =
+        of->nonce.ptr == NULL ? put_kept(self, of, &outcome, answer) : put_fresh(self, of, asker, &outcome, answer);
+    pthread_mutex_unlock(&self->lock);
+    bool is_failed = !tg_is_ok(put) && put.code != TG_ERR_AGAIN;
+    tg_metric_add(tg_metric_of(&documents, tg_slice_str(is_failed ? "failed" : outcome)), 1);
+    return put;
+}
+
+tg_result tg_attestation_append(tg_attestation *attestation, const tg_snapshot *snapshot,
+                                const tg_attestation_asker *asker, tg_slice nonce, tg_buf *answer)
 {
     tg_buf manifest;
     tg_buf_init(&manifest, TG_MAX_MANIFEST_BYTES);
     tg_result put = tg_enclave_manifest_append(snapshot, tg_buf_slice(&attestation->settings_json), &manifest);
     if (tg_is_ok(put)) {
-        put = put_answer(attestation, tg_buf_slice(&manifest), tg_snapshot_secrets_key(snapshot), nonce, answer);
+        demand asked = {
+            .manifest = tg_buf_slice(&manifest), .public_key = tg_snapshot_secrets_key(snapshot), .nonce = nonce};
+        put = put_any(attestation, &asked, asker, answer);
     }
     tg_buf_done(&manifest);
     return put;

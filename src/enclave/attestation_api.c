@@ -62,8 +62,9 @@ void tg_attestation_api_document(tg_site *site, tg_http_request *request)
         refuse(request, 400, "bad_request", "the query may be nonce= with 16 to 64 bytes in hex or base64url");
         return;
     }
+    const tg_attestation_asker asker = tg_attestation_asker_of(tg_stream_peer(request->stream), request->connection_id);
     tg_buf *answer = tg_http_answer_buf(request);
-    tg_result put = tg_attestation_append(site->attestation, tg_serving_snapshot(site->serving),
+    tg_result put = tg_attestation_append(site->attestation, tg_serving_snapshot(site->serving), &asker,
                                           tg_slice_of(nonce_len > 0 ? nonce : NULL, nonce_len), answer);
     if (tg_is_ok(put)) {
         tg_http_respond(request, 200, headers, TG_COUNT(headers), answer);

@@ -153,7 +153,7 @@ void tg_http_respond_error(tg_http_request *request, unsigned status, const char
         give_failure(exchange);
         return;
     }
-    tg_http_respond(request, status, headers, status == 503 ? 2 : 1, &exchange->handlers_buf);
+    tg_http_respond(request, status, headers, status == 503 || status == 429 ? 2 : 1, &exchange->handlers_buf);
 }
 
 void tg_http_respond_not_allowed(tg_http_request *request, const char *allow)

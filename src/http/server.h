@@ -156,9 +156,9 @@ void tg_http_respond(tg_http_request *request, unsigned status, const tg_http_he
 /* tg_http_respond_text is the same with a copy of `body`: for short ones. */
 void tg_http_respond_text(tg_http_request *request, unsigned status, const tg_http_header *headers, size_t num_headers,
                           tg_slice body);
-/* tg_http_respond_error answers {"code","message"[,"pointer"]} as application/json; a 503 also says Retry-After: 1.
- * in    code, message: literals, never a value of the request's; code NULL for the one that belongs to the status
- *       (http/refusal.h). pointer: a JSON pointer ("" is the whole document); its ptr NULL: none
+/* tg_http_respond_error answers {"code","message"[,"pointer"]} as application/json; a 503 and a 429 also say
+ * Retry-After: 1. in    code, message: literals, never a value of the request's; code NULL for the one that belongs to
+ * the status (http/refusal.h). pointer: a JSON pointer ("" is the whole document); its ptr NULL: none
  */
 void tg_http_respond_error(tg_http_request *request, unsigned status, const char *code, const char *message,
                            tg_slice pointer);

@@ -4,7 +4,9 @@ import base64
 import datetime
 import hashlib
 import json
+import socket
 import ssl
+import threading
 
 import cbor2
 import pytest
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certificates import Authority
 from conftest import SOURCE
-from enclave_cases import client_context, compose_fields, metric, serving, write_case
+from enclave_cases import Connection, client_context, compose, compose_fields, metric, serving, write_case
 from tool_cases import TOKEN_SSN
 
 ROOT = SOURCE / "tests/vectors/nitro/simulator-root.pem"
@@ -173,3 +175,29 @@ def test_host_whose_clock_is_right_is_not_told_of(enclave):
     enclave.get(f"/attestation?nonce={NONCE.hex()}")
     assert metric(enclave.metrics(), "teegate_clock_set_back_total") == 0
     assert enclave.program.events("clock_set_back") == []
+
+
+def test_client_that_floods_leaves_the_others_their_documents(enclave):
+    """127.0.0.1 asks on two connections without end; 127.0.0.2 wants one document at a time, and always gets it."""
+    ask, done, seen = compose("GET", f"/attestation?nonce={NONCE.hex()}"), threading.Event(), []
+
+    def flood():
+        with enclave.connect() as connection:
+            while not done.is_set():
+                seen.append(connection.ask(ask).status)
+
+    floods = [threading.Thread(target=flood) for _ in range(2)]
+    for each in floods:
+        each.start()
+    try:
+        for _ in range(4):  # as many as are one client's in a second
+            enclave.program.wait_until(lambda start=len(seen): 429 in seen[start:])
+            raw = socket.create_connection(("127.0.0.1", enclave.port), 30, ("127.0.0.2", 0))
+            with Connection(enclave.context.wrap_socket(raw)) as connection:
+                assert connection.ask(ask).status == 200
+            assert enclave.get("/attestation").status == 200
+    finally:
+        done.set()
+        for each in floods:
+            each.join()
+    assert set(seen) == {200, 429}
