@@ -6,6 +6,8 @@
 #include "base/slice.h"
 #include "io/address.h"
 
+enum { TG_PEER_KEY_SHA256_BYTES = 32 };
+
 typedef enum tg_peer_name_kind { TG_PEER_NAME_DNS, TG_PEER_NAME_URI, TG_PEER_NAME_EMAIL } tg_peer_name_kind;
 
 /* One subject alternative name of the peer's verified certificate (RFC 5280 §4.2.1.6), as the certificate spells it. */
@@ -25,6 +27,8 @@ typedef struct tg_peer_tls {
     int64_t not_after_unix_s; /* the certificate's end, INT64_MAX without one: a long connection may outlive it */
     const tg_peer_name *names;
     size_t num_names; /* 0 without a certificate */
+    bool has_key;     /* of a client that verifies no certificate: which key the server has proved to hold */
+    uint8_t key_sha256[TG_PEER_KEY_SHA256_BYTES]; /* of its SubjectPublicKeyInfo; valid where has_key */
 } tg_peer_tls;
 
 struct tg_peer {

@@ -195,7 +195,11 @@ static tg_result set_up_client(tg_tls_context *context, const tg_tls_client_sett
         TG_TRY(set_identity(context, settings->identity, detail));
     }
     tg_tls_errors_clear();
-    if (!set_authorities(context, settings->issuers) ||
+    if (settings->is_unverified == (settings->issuers != NULL)) {
+        tg_detail_set_reason(detail, "either issuers, or no verification: not both, not neither");
+        return tg_fail(TG_ERR_RANGE);
+    }
+    if ((settings->issuers != NULL && !set_authorities(context, settings->issuers)) ||
         SSL_CTX_set_alpn_protos(context->ssl_ctx, context->protocols, (unsigned)context->protocols_len) != 0) {
         return tg_tls_fail_library(TG_ERR_LIBRARY, "TLS context", detail);
     }

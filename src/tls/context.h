@@ -41,13 +41,18 @@ TG_MUST_USE tg_result tg_tls_context_new_server(const tg_tls_server_settings *se
                                                 tg_detail *detail);
 
 typedef struct tg_tls_client_settings {
-    tg_tls_authorities *issuers; /* must be there */
+    tg_tls_authorities *issuers; /* must be there, unless is_unverified */
     tg_tls_identity *identity;   /* NULL: none */
     const tg_slice *protocols;   /* NULL: http/1.1 */
     size_t num_protocols;
+    /* No issuers: certificates are believed for nothing. Whoever connects so judges the server by the key that it has
+     * proved to hold (tg_peer_tls.key_sha256), as `teegate attest verify` does, before anything is sent in confidence.
+     */
+    bool is_unverified;
 } tg_tls_client_settings;
 
-/* tg_tls_context_new_client makes a client's context. Errors and ownership as above. */
+/* tg_tls_context_new_client makes a client's context. Errors and ownership as above; TG_ERR_RANGE too: issuers with
+ * is_unverified, or neither. */
 TG_MUST_USE tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_tls_context **out_context,
                                                 tg_detail *detail);
 

@@ -172,6 +172,18 @@ static tg_result fill_certificate(tg_tls_facts *facts, const SSL *ssl)
     return result;
 }
 
+/* The handshake's signature has proved the key, whoever vouches for the certificate around it. */
+static tg_result fill_key(tg_tls_facts *facts, const SSL *ssl)
+{
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    unsigned char *der = NULL;
+    int len = certificate != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der) : -1;
+    facts->tls.has_key = len > 0 && EVP_Digest(der, (size_t)len, facts->tls.key_sha256, NULL, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    tg_tls_errors_clear();
+    return facts->tls.has_key ? tg_ok() : tg_fail(TG_ERR_MEMORY);
+}
+
 tg_result tg_tls_facts_fill(tg_tls_facts *facts, SSL *ssl)
 {
     const unsigned char *protocol = NULL;
@@ -181,7 +193,9 @@ tg_result tg_tls_facts_fill(tg_tls_facts *facts, SSL *ssl)
     facts->tls.version = SSL_get_version(ssl);
     facts->tls.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
     facts->tls.is_resumed = SSL_session_reused(ssl) == 1;
-    return fill_certificate(facts, ssl);
+    TG_TRY(fill_certificate(facts, ssl));
+    bool is_unverified = SSL_is_server(ssl) == 0 && (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0;
+    return is_unverified ? fill_key(facts, ssl) : tg_ok();
 }
 
 void tg_tls_facts_done(tg_tls_facts *facts)

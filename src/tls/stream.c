@@ -194,7 +194,7 @@ static tg_result note_handshake(tls_stream *tls)
     }
     tg_result result = tg_tls_facts_fill(&tls->facts, tls->ssl);
     if (!tg_is_ok(result)) {
-        return broken_by(tls, 0, TG_TLS_BAD_CERTIFICATE, "no memory for the names of the certificate");
+        return broken_by(tls, 0, TG_TLS_BAD_CERTIFICATE, "no memory for what the certificate says");
     }
     tls->is_established = true;
     tls->transport.has_guard = false;

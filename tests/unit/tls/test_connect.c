@@ -90,6 +90,7 @@ static void connect_name_in_the_san_is_taken(void **state)
     const tg_peer_tls *tls = tg_stream_peer(at.stream)->tls;
     assert_slice(tls->server_name, "two.test");
     assert_true(tls->has_certificate);
+    assert_false(tls->has_key);
     assert_int_equal(tls->num_names, 2);
     assert_string_equal(SSL_get_servername(at.far.ssl, TLSEXT_NAMETYPE_host_name), "two.test");
 }
@@ -241,6 +242,32 @@ static void connect_without_identity_learns_that_one_is_required(void **state)
     call_name("one.test", &(test_request){.subject = "x", .san = "DNS:one.test", .by = &issuer});
     assert_int_equal(at.end, TG_ERR_CLOSED);
     assert_true(strstr(tg_stream_fault(at.stream), "alert") != NULL);
+}
+
+/* As the tool connects to what it is about to verify: any certificate is taken, and the key behind it shown. */
+static void connect_unverified_shows_the_key_of_any_certificate(void **state)
+{
+    (void)state;
+    static const char *const sans[] = {"DNS:one.test", "DNS:other.test"};
+    tg_tls_context *with;
+    assert_ok(tg_tls_context_new_client(&(tg_tls_client_settings){.is_unverified = true}, &with, NULL));
+    for (size_t i = 0; i < TG_COUNT(sans); i++) {
+        uint8_t key[TG_PEER_KEY_SHA256_BYTES];
+        unsigned char *der = NULL;
+        conversation_done();
+        conversation_init();
+        call(with, &(test_request){.subject = "x", .san = sans[i], .to_s = -60},
+             &(tg_tls_target){.name = TG_LIT("one.test")});
+        assert_talked();
+        int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(SSL_CTX_get0_certificate(server)), &der);
+        assert_int_equal(EVP_Digest(der, (size_t)len, key, NULL, EVP_sha256(), NULL), 1);
+        OPENSSL_free(der);
+        const tg_peer_tls *tls = tg_stream_peer(at.stream)->tls;
+        assert_true(tls->has_key);
+        assert_memory_equal(tls->key_sha256, key, sizeof key);
+        assert_false(tls->has_certificate);
+    }
+    tg_tls_context_unref(with);
 }
 
 static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
@@ -403,6 +430,8 @@ int main(void)
         TEST_12(connect_identity_is_shown_when_asked, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_without_identity_learns_that_one_is_required, set_up_13, tear_down),
         TEST_12(connect_without_identity_learns_that_one_is_required, set_up_12, tear_down),
+        cmocka_unit_test_setup_teardown(connect_unverified_shows_the_key_of_any_certificate, set_up_13, tear_down),
+        TEST_12(connect_unverified_shows_the_key_of_any_certificate, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_protocols_are_offered, set_up_13, tear_down),
         TEST_12(connect_protocols_are_offered, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_server_that_is_too_old_is_refused, set_up_13, tear_down),

@@ -63,6 +63,16 @@ static void new_protocol_names_out_of_bounds_are_refused(void **state)
     assert_null(context);
 }
 
+static void new_client_verifies_by_issuers_or_says_that_it_does_not(void **state)
+{
+    (void)state;
+    tg_tls_context *context = NULL;
+    const tg_tls_client_settings both = {.issuers = issuers, .is_unverified = true}, neither = {.issuers = NULL};
+    assert_code(tg_tls_context_new_client(&both, &context, &detail), TG_ERR_RANGE);
+    assert_code(tg_tls_context_new_client(&neither, &context, &detail), TG_ERR_RANGE);
+    assert_null(context);
+}
+
 static void offer(tg_tls_context *context, const char *protocols)
 {
     SSL_CTX *client = SSL_CTX_new(TLS_client_method());
@@ -217,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_protocol_names_out_of_bounds_are_refused),
+        cmocka_unit_test(new_client_verifies_by_issuers_or_says_that_it_does_not),
         cmocka_unit_test(new_without_protocols_leaves_alpn_alone),
         cmocka_unit_test(new_first_protocol_is_preferred),
         cmocka_unit_test(new_server_sends_its_chain),
