@@ -2,6 +2,7 @@
 
 #include "attest/nitro_root.h"
 #include "base/encode.h"
+#include "base/text.h"
 #include "sys/clock.h"
 #ifdef TG_DEVELOPMENT
 #include "attest/simulator_root_dev.h"
@@ -261,47 +262,76 @@ static void check_modes(checking *it)
     }
 }
 
+/* What is compared is of hexadecimal digits: their case does not count. */
 static bool has_text(const json_t *texts, const char *text)
 {
     size_t i = 0;
     json_t *one = NULL;
     json_array_foreach(texts, i, one)
     {
-        if (strcmp(json_string_value(one), text) == 0) {
+        if (tg_text_equal_nocase(tg_slice_str(json_string_value(one)), tg_slice_str(text))) {
             return true;
         }
     }
     return false;
 }
 
-static void check_lists(checking *it)
+/* The first key in force that is not allowed; "" where it has no fingerprint; NULL where every one is. */
+static const char *find_other_dek(const json_t *deks, const json_t *allowed)
 {
     size_t i = 0;
     json_t *dek = NULL;
-    const json_t *deks = json_object_get(it->manifest, "deks");
-    const char *schemas = text_of(it->manifest, "schemas"), *wrong = NULL;
     json_array_foreach(deks, i, dek)
     {
         const char *fingerprint = text_of(dek, "fingerprint");
-        wrong = it->policy->dek_fingerprints != NULL && !has_text(it->policy->dek_fingerprints, fingerprint)
-                    ? fingerprint
-                    : wrong;
+        if (!has_text(allowed, fingerprint)) {
+            return fingerprint;
+        }
     }
-    if (it->policy->dek_fingerprints == NULL) {
+    return NULL;
+}
+
+/* A policy that names keys is met by keys: an enclave that shows none has yet to load its own, whichever these are. */
+static void check_deks(checking *it)
+{
+    const json_t *deks = json_object_get(it->manifest, "deks"), *allowed = it->policy->dek_fingerprints;
+    const char *other = find_other_dek(deks, allowed);
+    if (allowed == NULL) {
         note(it, "deks", TG_CHECK_SKIPPED, "the policy names no fingerprints; %zu keys are in force",
              json_array_size(deks));
-    } else if (wrong == NULL) {
+    } else if (!json_is_array(deks) || json_array_size(deks) == 0) {
+        note(it, "deks", TG_CHECK_FAILED, "the policy names fingerprints, and the manifest shows no key in force");
+    } else if (other == NULL) {
         note(it, "deks", TG_CHECK_PASSED, "every key in force is allowed");
     } else {
-        note(it, "deks", TG_CHECK_FAILED, "a key in force is not allowed: %.64s", wrong);
+        note(it, "deks", TG_CHECK_FAILED, "a key in force is not allowed: %.64s", other);
     }
-    if (it->policy->schemas == NULL) {
-        note(it, "schemas", TG_CHECK_SKIPPED, "the policy names none; in force: %.16s",
-             *schemas != 0 ? schemas : "none");
-    } else if (has_text(it->policy->schemas, schemas)) {
-        note(it, "schemas", TG_CHECK_PASSED, "the set in force is allowed");
+}
+
+/* A digest of the manifest that a policy may list. */
+static void check_digest(checking *it, const char *name, const char *digest, const json_t *allowed, const char *what)
+{
+    if (allowed == NULL) {
+        note(it, name, TG_CHECK_SKIPPED, "the policy names none; in force: %.16s", *digest != 0 ? digest : "none");
+    } else if (*digest != 0 && has_text(allowed, digest)) {
+        note(it, name, TG_CHECK_PASSED, "%s is allowed", what);
     } else {
-        note(it, "schemas", TG_CHECK_FAILED, "the set in force is not allowed: %.64s", schemas);
+        note(it, name, TG_CHECK_FAILED, "%s is not allowed: %.64s", what,
+             *digest != 0 ? digest : "the manifest names none");
+    }
+}
+
+static void check_lists(checking *it)
+{
+    const tg_attest_policy *policy = it->policy;
+    const json_t *manifest = it->manifest;
+    check_deks(it);
+    check_digest(it, "schemas", text_of(manifest, "schemas"), policy->schemas, "the set in force");
+    check_digest(it, "client_ca", text_of(manifest, "client_ca"), policy->client_ca, "who vouches for clients");
+    check_digest(it, "settings", text_of(json_object_get(manifest, "settings"), "sha256"), policy->settings,
+                 "what the measured settings say");
+    if (policy->routes != NULL || json_object_get(manifest, "routes") != NULL) {
+        check_digest(it, "routes", text_of(manifest, "routes"), policy->routes, "the set in force");
     }
 }
 

@@ -98,17 +98,27 @@ static tg_result read_member(const char *name, json_t *value, tg_attest_policy *
     if (strcmp(name, "pcr_sets") == 0) {
         return read_sets(value, policy, detail);
     }
-    if (strcmp(name, "dek_fingerprints") == 0) {
-        return read_texts(value, name, &policy->dek_fingerprints, detail);
-    }
-    if (strcmp(name, "schemas") == 0) {
-        return read_texts(value, name, &policy->schemas, detail);
+    const struct {
+        const char *name;
+        const json_t **texts;
+    } lists[] = {{"dek_fingerprints", &policy->dek_fingerprints},
+                 {"schemas", &policy->schemas},
+                 {"client_ca", &policy->client_ca},
+                 {"settings", &policy->settings},
+                 {"routes", &policy->routes}};
+    for (size_t i = 0; i < TG_COUNT(lists); i++) {
+        if (strcmp(name, lists[i].name) == 0) {
+            return read_texts(value, name, lists[i].texts, detail);
+        }
     }
     if (strcmp(name, "max_age_s") == 0 && json_is_integer(value) && json_integer_value(value) > 0) {
         policy->max_age_s = (uint64_t)json_integer_value(value);
         return tg_ok();
     }
-    return refuse(detail, name, "no such member: pcr_sets, dek_fingerprints, schemas, max_age_s (a number above 0)");
+    return refuse(
+        detail, name,
+        "no such member: pcr_sets, dek_fingerprints, schemas, client_ca, settings, routes, max_age_s (a number "
+        "above 0)");
 }
 
 static tg_result read_file(const char *path, tg_attest_policy *policy, tg_detail *detail)

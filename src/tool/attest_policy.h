@@ -21,10 +21,13 @@ typedef struct tg_attest_policy {
     tg_pcr_set sets[TG_MAX_POLICY_SETS];
     size_t num_sets;
     const json_t *dek_fingerprints; /* array of hex texts; NULL: any */
-    const json_t *schemas;          /* the same */
-    uint64_t max_age_s;             /* of the document; 0: any age */
-    const tg_invocation *allow;     /* its --allow words */
-    json_t *tree;                   /* the file, whose texts the members above point into */
+    const json_t *schemas;          /* the same, and those below */
+    const json_t *client_ca;
+    const json_t *settings;
+    const json_t *routes;
+    uint64_t max_age_s;         /* of the document; 0: any age */
+    const tg_invocation *allow; /* its --allow words */
+    json_t *tree;               /* the file, whose texts the members above point into */
 } tg_attest_policy;
 
 /* The words of --allow. */

@@ -27,15 +27,13 @@ static tg_result append_fingerprints(tg_slice manifest, tg_buf *out)
 static int run(const tg_invocation *invocation, tg_console *console)
 {
     tg_attest_answer answer;
-    tg_attest_report report = {.num_checks = 0};
     tg_buf out;
     tg_buf_init(&out, MAX_OUTPUT_BYTES);
-    int status = tg_attest_verify_argument(invocation, console, &answer, &report);
-    if (status == TG_EXIT_OK && !report.is_verified) {
-        tg_result put = tg_attest_report_append(&report, console->is_err_coloured, &out);
-        tg_console_say(console, tg_is_ok(put) ? tg_buf_slice(&out) : (tg_slice){NULL, 0});
-        status = TG_EXIT_FINDINGS;
-    } else if (status == TG_EXIT_OK) {
+    int status = tg_attest_load(invocation, invocation->arguments[0], console, &answer);
+    if (status == TG_EXIT_OK) {
+        status = tg_attest_demand(invocation, &answer, console);
+    }
+    if (status == TG_EXIT_OK) {
         tg_result put = append_fingerprints(tg_buf_slice(&answer.manifest), &out);
         status = tg_is_ok(put) ? tg_console_write(console, tg_buf_slice(&out))
                                : tg_console_fail_text(console, "no data key is in force there");
@@ -44,6 +42,8 @@ static int run(const tg_invocation *invocation, tg_console *console)
     tg_attest_answer_done(&answer);
     return status;
 }
+
+static const tg_option options[] = {TG_ATTEST_OPTIONS, TG_ATTEST_FILE_OPTIONS, TG_FETCH_OPTIONS};
 
 const tg_command tg_dek_pin_command = {
     .name = "pin",
@@ -55,8 +55,8 @@ const tg_command tg_dek_pin_command = {
     .min_arguments = 1,
     .max_arguments = 1,
     .completes = TG_COMPLETES_FILES,
-    .options = tg_attest_verify_options,
-    .num_options = TG_NUM_ATTEST_VERIFY_OPTIONS,
+    .options = options,
+    .num_options = TG_COUNT(options),
     .examples = "  teegate dek pin https://tee-k.example.org --policy policy.json",
     .run = run,
 };

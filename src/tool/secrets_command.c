@@ -4,7 +4,7 @@
 #include "secrets/sender.h"
 #include "sys/file.h"
 #include "sys/log.h"
-#include "tool/attest_policy.h"
+#include "tool/attest_verify.h"
 #include "tool/commands.h"
 #include "tool/secrets_seal.h"
 
@@ -163,15 +163,8 @@ static const tg_option send_options[] = {
      .completes = TG_COMPLETES_FILES,
      .help = "sign with this P-256 key (PEM) and seal to the enclave, which is verified first"},
     {.name = "attestation", .argument = "URL", .help = "where the enclave attests itself; with --sign"},
-    {.name = "policy", .argument = "FILE", .completes = TG_COMPLETES_FILES, .help = "as of attest verify"},
-    {.name = "pcr", .argument = "N=HEX", .is_repeatable = true, .help = "as of attest verify"},
-    {.name = "allow",
-     .argument = "WEAKNESS",
-     .is_repeatable = true,
-     .words = TG_ATTEST_ALLOW_WORDS,
-     .completes = TG_COMPLETES_WORDS,
-     .help = "as of attest verify"},
-    {.name = "max-age", .argument = "SECONDS", .help = "as of attest verify"},
+    TG_ATTEST_OPTIONS,
+    TG_FETCH_OPTIONS,
 };
 
 static const tg_command send_command = {

@@ -3,29 +3,7 @@
 #include "secrets/delivery.h"
 #include "secrets/sealing.h"
 #include "sys/clock.h"
-#include "tool/attest_checks.h"
-#include "tool/attest_fetch.h"
-
-enum { LIVE_MAX_AGE_S = 300 };
-
-static tg_result check(tg_attest_answer *answer, tg_attest_policy *policy, tg_detail *detail)
-{
-    static tg_attest_report report;
-    const tg_attest_expected expected = {.nonce = tg_slice_of(answer->nonce, sizeof answer->nonce),
-                                         .spki_sha256 = tg_slice_of(answer->spki_sha256, sizeof answer->spki_sha256),
-                                         .now_unix_ms = tg_clock_unix_ms()};
-    policy->max_age_s = policy->max_age_s == 0 ? LIVE_MAX_AGE_S : policy->max_age_s;
-    tg_attest_check_all(answer, policy, &expected, &report);
-    for (size_t i = 0; i < report.num_checks && !report.is_verified; i++) {
-        if (report.checks[i].verdict == TG_CHECK_FAILED) {
-            tg_detail_set_reason(detail, "is not the enclave that it should be: %s: %s", report.checks[i].name,
-                                 report.checks[i].text);
-            tg_detail_set_remedy(detail, "`teegate attest verify` shows every check; nothing was sent");
-            break;
-        }
-    }
-    return report.is_verified ? tg_ok() : tg_fail(TG_ERR_AUTH);
-}
+#include "tool/attest_verify.h"
 
 static tg_result take_key(const tg_attest_answer *answer, uint8_t out_point[TG_P256_PUBLIC_BYTES], tg_detail *detail)
 {
@@ -45,28 +23,21 @@ static tg_result take_key(const tg_attest_answer *answer, uint8_t out_point[TG_P
 static int attested_key(const tg_invocation *invocation, const char *url, tg_console *console,
                         uint8_t out_point[TG_P256_PUBLIC_BYTES])
 {
-    static tg_attest_policy policy; /* large; the tool does one thing and ends */
     tg_attest_answer answer;
     tg_detail detail = {0};
-    tg_attest_answer_init(&answer);
-    tg_result result = tg_attest_policy_load(invocation, &policy, &detail);
-    if (tg_is_ok(result)) {
-        result = tg_attest_fetch(url, &answer, &detail);
+    int status = tg_attest_load(invocation, url, console, &answer);
+    if (status == TG_EXIT_OK) {
+        status = tg_attest_demand(invocation, &answer, console);
+        if (status == TG_EXIT_FINDINGS) {
+            tg_console_say(console, TG_LIT("teegate: nothing was sent\n"));
+        }
     }
-    if (tg_is_ok(result)) {
-        result = check(&answer, &policy, &detail);
-    }
-    if (tg_is_ok(result)) {
-        result = take_key(&answer, out_point, &detail);
+    if (status == TG_EXIT_OK && !tg_is_ok(take_key(&answer, out_point, &detail))) {
+        tg_detail_set_place(&detail, tg_slice_str(url), 0, (tg_slice){NULL, 0});
+        status = tg_console_fail(console, &detail);
     }
     tg_attest_answer_done(&answer);
-    tg_attest_policy_done(&policy);
-    if (tg_is_ok(result)) {
-        return TG_EXIT_OK;
-    }
-    tg_detail_set_place(&detail, tg_slice_str(url), 0, (tg_slice){NULL, 0});
-    int status = tg_console_fail(console, &detail);
-    return result.code == TG_ERR_AUTH ? TG_EXIT_FINDINGS : status;
+    return status;
 }
 
 static tg_result seal(const tg_ec_key *key, tg_slice point, tg_buf *text)

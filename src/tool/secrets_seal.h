@@ -7,8 +7,7 @@
 #include "tool/options.h"
 
 /* tg_secrets_seal asks the enclave at the URL to attest itself, makes every check of `attest verify` under the
- * invocation's --policy, --pcr, --allow and --max-age, and puts the delivery sealed to the key of its document in the
- * place of the text.
+ * invocation's options, and puts the delivery sealed to the key of its document in the place of the text.
  * in      key: who signs
  * return  TG_EXIT_FINDINGS: not the enclave that it should be; TG_EXIT_CANNOT; both said on the console
  */

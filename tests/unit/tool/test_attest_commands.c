@@ -4,7 +4,6 @@
 #include "support/case.h"
 #include "sys/file.h"
 #include "tool/attest_answer.h"
-#include "tool/attest_fetch.h"
 #include "tool/commands.h"
 
 #include <fcntl.h>
@@ -96,6 +95,8 @@ typedef struct answer_options {
     const char *secrets_mode;
     bool is_debug;
     bool is_unvouched;
+    bool has_client_ca;
+    const char *deks; /* of write_manifest: the member's JSON, and what may follow it; "": there is none */
 } answer_options;
 
 static tg_attest_device *open_simulator(bool is_debug)
@@ -110,43 +111,59 @@ static tg_attest_device *open_simulator(bool is_debug)
     return device;
 }
 
-/* Writes what /attestation of such an enclave would answer. */
-static void write_answer(const char *name, answer_options with)
+/* Writes what /attestation answers of an enclave with that manifest. */
+static void write_vouched(const char *name, tg_slice manifest, answer_options with)
 {
-    static const tg_manifest_dek deks[] = {{{(const uint8_t *)"0123456789abcdef", 16}, "current"}};
-    const tg_manifest described = {
-        .tls_spki = tg_slice_of(spki, sizeof spki),
-        .tls_key_origin = with.origin != NULL ? with.origin : "generated",
-        .secrets_mode = with.secrets_mode != NULL ? with.secrets_mode : "none",
-        .settings = tg_slice_str(with.settings != NULL
-                                     ? with.settings
-                                     : "{\"build\":\"production\",\"decrypt\":\"listed\",\"encrypt\":\"listed\","
-                                       "\"local_mode\":false,\"schema_allow_removal\":false,\"sha256\":\"00\"}"),
-        .schemas = tg_slice_of(spki, sizeof spki),
-        .deks = deks,
-        .num_deks = 1};
-    tg_buf manifest, document, text;
+    tg_buf document, text;
     uint8_t digest[32];
     tg_attest_device *device = open_simulator(with.is_debug);
-    tg_buf_init(&manifest, 65536);
     tg_buf_init(&document, 65536);
     tg_buf_init(&text, 65536);
-    assert_ok(tg_manifest_append(&described, &manifest));
-    assert_int_equal(EVP_Digest(tg_buf_slice(&manifest).ptr, tg_buf_len(&manifest), digest, NULL, EVP_sha256(), NULL),
-                     1);
+    assert_int_equal(EVP_Digest(manifest.ptr, manifest.len, digest, NULL, EVP_sha256(), NULL), 1);
     const tg_attest_request request = {.nonce = TG_LIT("noncenoncenonce\xff"),
                                        .user_data = tg_slice_of(digest, with.is_unvouched ? 31 : 32)};
     assert_ok(tg_attest(device, &request, &document, NULL));
     assert_ok(tg_buf_append_str(&text, "{\"document\":\""));
     assert_ok(tg_base64_append(&text, TG_BASE64_PADDED, tg_buf_slice(&document)));
     assert_ok(tg_buf_append_str(&text, "\",\"manifest\":"));
-    assert_ok(tg_buf_append(&text, tg_buf_slice(&manifest)));
+    assert_ok(tg_buf_append(&text, manifest));
     assert_ok(tg_buf_append_str(&text, "}\n"));
     write_file(name, tg_buf_slice(&text));
-    tg_buf_done(&manifest);
     tg_buf_done(&document);
     tg_buf_done(&text);
     tg_attest_device_close(device);
+}
+
+static const char closed_settings[] = "{\"build\":\"production\",\"decrypt\":\"listed\",\"encrypt\":\"listed\","
+                                      "\"local_mode\":false,\"schema_allow_removal\":false,\"sha256\":\"ab\"}";
+
+static void write_answer(const char *name, answer_options with)
+{
+    static const tg_manifest_dek deks[] = {{{(const uint8_t *)"0123456789abcdef", 16}, "current"}};
+    const tg_manifest described = {.tls_spki = tg_slice_of(spki, sizeof spki),
+                                   .tls_key_origin = with.origin != NULL ? with.origin : "generated",
+                                   .secrets_mode = with.secrets_mode != NULL ? with.secrets_mode : "none",
+                                   .settings = tg_slice_str(with.settings != NULL ? with.settings : closed_settings),
+                                   .schemas = tg_slice_of(spki, sizeof spki),
+                                   .client_ca =
+                                       with.has_client_ca ? tg_slice_of(spki, sizeof spki) : (tg_slice){NULL, 0},
+                                   .deks = deks,
+                                   .num_deks = 1};
+    tg_buf manifest;
+    tg_buf_init(&manifest, 65536);
+    assert_ok(tg_manifest_append(&described, &manifest));
+    write_vouched(name, tg_buf_slice(&manifest), with);
+    tg_buf_done(&manifest);
+}
+
+/* A manifest as no enclave of ours writes it. */
+static void write_manifest(const char *name, answer_options with)
+{
+    char manifest[1024];
+    snprintf(manifest, sizeof manifest,
+             "{%s%s%s\"secrets_mode\":\"none\",\"settings\":%s,\"tls_key_origin\":\"generated\",\"v\":1}",
+             with.deks[0] != 0 ? "\"deks\":" : "", with.deks, with.deks[0] != 0 ? "," : "", closed_settings);
+    write_vouched(name, tg_slice_str(manifest), with);
 }
 
 static void verify_good_answer_passes_every_check(void **state)
@@ -256,19 +273,74 @@ static void verify_what_differs_is_named(void **state)
     assert_row("manifest", "failed");
 }
 
+#define FINGERPRINT_HEX "30313233343536373839616263646566"
+
+static int verify_by_policy(const char *policy)
+{
+    write_file("policy.json", tg_slice_str(policy));
+    return run("verify", path_of("good.json"), "--policy", path_of("policy.json"), "--allow", "test-root", "--allow",
+               "any-image", NULL);
+}
+
 static void verify_policy_lists_that_match_pass(void **state)
 {
     (void)state;
-    write_file(
-        "policy.json",
-        TG_LIT("{\"dek_fingerprints\": [\"30313233343536373839616263646566\"], \"schemas\": [\"" SPKI_HEX "\"]}"));
-    write_answer("good.json", (answer_options){0});
+    static const char *const lists[] = {"deks", "schemas", "client_ca", "settings"};
+    write_answer("good.json", (answer_options){.has_client_ca = true});
+    assert_int_equal(verify_by_policy("{\"dek_fingerprints\": [\"00\", \"" FINGERPRINT_HEX "\"], \"schemas\": "
+                                      "[\"" SPKI_HEX "\"], \"client_ca\": [\"" SPKI_HEX "\"], \"settings\": [\"AB\"]}"),
+                     0);
+    for (size_t i = 0; i < TG_COUNT(lists); i++) {
+        assert_row(lists[i], "passed");
+    }
     assert_int_equal(run("verify", path_of("good.json"), "--policy", path_of("policy.json"), "--allow", "test-root",
                          "--allow", "any-image", "--json", NULL),
                      0);
     assert_says(out_text, "{\"verified\":true,\"checks\":[");
     assert_says(out_text, "{\"check\":\"deks\",\"verdict\":\"passed\",\"text\":\"every key in force is allowed\"}");
     assert_says(out_text, "{\"check\":\"schemas\",\"verdict\":\"passed\"");
+}
+
+static void verify_policy_lists_that_differ_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy, *check;
+    } cases[] = {{"{\"schemas\": [\"00\"]}", "schemas"},     {"{\"schemas\": []}", "schemas"},
+                 {"{\"client_ca\": [\"00\"]}", "client_ca"}, {"{\"settings\": [\"00\"]}", "settings"},
+                 {"{\"dek_fingerprints\": []}", "deks"},     {"{\"routes\": [\"" SPKI_HEX "\"]}", "routes"}};
+    write_answer("good.json", (answer_options){.has_client_ca = true});
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        assert_int_equal(verify_by_policy(cases[i].policy), 1);
+        assert_row(cases[i].check, "failed");
+    }
+}
+
+/* What a policy names must be there: a manifest that holds none of it meets no policy. */
+static void verify_policy_lists_without_their_member_fail(void **state)
+{
+    (void)state;
+    static const char *const none[] = {NULL, "[]", "{}", "\"" FINGERPRINT_HEX "\"", "null", "[{}]", "[1]"};
+    for (size_t i = 0; i < TG_COUNT(none); i++) {
+        write_manifest("good.json", (answer_options){.deks = none[i] != NULL ? none[i] : ""});
+        assert_int_equal(verify_by_policy("{\"dek_fingerprints\": [\"" FINGERPRINT_HEX "\"]}"), 1);
+        assert_row("deks", "failed");
+        assert_int_equal(verify_by_policy("{}"), 0);
+        assert_row("deks", "skipped");
+    }
+    write_answer("good.json", (answer_options){0});
+    assert_int_equal(verify_by_policy("{\"client_ca\": [\"" SPKI_HEX "\", \"\"]}"), 1);
+    assert_row("client_ca", "failed");
+}
+
+static void verify_routes_are_compared_where_the_manifest_has_them(void **state)
+{
+    (void)state;
+    write_manifest("good.json", (answer_options){.deks = "[],\"routes\":\"" SPKI_HEX "\""});
+    assert_int_equal(verify_by_policy("{\"routes\": [\"" SPKI_HEX "\"]}"), 0);
+    assert_row("routes", "passed");
+    assert_int_equal(verify_by_policy("{}"), 0);
+    assert_row("routes", "skipped");
 }
 
 static void verify_genuine_documents_by_aws_root(void **state)
@@ -355,15 +427,22 @@ static void policy_damaged_files_name_the_member(void **state)
 static void verify_urls_that_cannot_be_asked_are_said(void **state)
 {
     (void)state;
-    static const char *const urls[] = {
-        "https://",    "https://:1",   "https://h:",    "https://h:x",  "https://h:70000",
-        "https://h:0", "https://[::1", "https://h/a?b", "https://h/a b"};
+    static const char *const urls[] = {"https://",    "https://:1",   "https://h:",    "https://h:x", "https://h:70000",
+                                       "https://h:0", "https://[::1", "https://h/a b", "https://h#a"};
     for (size_t i = 0; i < TG_COUNT(urls); i++) {
         assert_int_equal(run("verify", urls[i], NULL), 2);
-        assert_says(err_text, "no URL of an endpoint");
+        assert_says(err_text, "https://");
     }
+    assert_int_equal(run("verify", "http://h", NULL), 2);
+    assert_says(err_text, "http:// is not taken here");
+    assert_int_equal(run("verify", "https://127.0.0.1:1/a?b", NULL), 2);
+    assert_says(err_text, "has a query");
+    assert_int_equal(run("verify", "https://h", "--timeout", "0", NULL), 2);
+    assert_says(err_text, "--timeout");
     assert_int_equal(run("verify", "https://127.0.0.1:1", NULL), 2);
-    assert_says(err_text, "no TLS connection can be made");
+    assert_says(err_text, "no connection can be made");
+    assert_int_equal(run("show", "https://h", "--connect", "tcp:127.0.0.1:1", NULL), 2);
+    assert_says(err_text, "no connection can be made");
 }
 
 static void answer_parse_over_maximum_is_limit(void **state)
@@ -402,6 +481,9 @@ int main(void)
         cmocka_unit_test(verify_weak_modes_fail_by_name),
         cmocka_unit_test(verify_what_differs_is_named),
         cmocka_unit_test(verify_policy_lists_that_match_pass),
+        cmocka_unit_test(verify_policy_lists_that_differ_fail),
+        cmocka_unit_test(verify_policy_lists_without_their_member_fail),
+        cmocka_unit_test(verify_routes_are_compared_where_the_manifest_has_them),
         cmocka_unit_test(verify_genuine_documents_by_aws_root),
         cmocka_unit_test(verify_inputs_that_are_none_are_said),
         cmocka_unit_test(policy_damaged_files_name_the_member),

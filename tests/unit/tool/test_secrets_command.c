@@ -1,9 +1,12 @@
 #include "support/folder.h"
 
+#include "crypto/ec_key.h"
+#include "crypto/init.h"
 #include "secrets/sender.h"
 #include "support/case.h"
 #include "sys/file.h"
 #include "tool/commands.h"
+#include "unit/tool/fake_enclave.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,7 +39,7 @@ static void read_back(int fd, char *text, size_t cap)
 
 static int run(const char *const *arguments, const char *input)
 {
-    const char *argv[12] = {"teegate", "secrets"};
+    const char *argv[16] = {"teegate", "secrets"};
     size_t argc = 2;
     while (arguments[argc - 2] != NULL) {
         argv[argc] = arguments[argc - 2];
@@ -150,6 +153,44 @@ static void secrets_send_what_cannot_be_sent_is_said(void **state)
     assert_non_null(strstr(err_text, "https://127.0.0.1:1"));
 }
 
+static const uint8_t sealed_to_spki[] = {
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, /* and the point */
+};
+
+/* Sealed only to the key of a document that was verified, and by the first key of the fake's own. */
+static void secrets_send_signed_is_sealed_to_a_verified_enclave_alone(void **state)
+{
+    (void)state;
+    static const char secret[] = "{\"MTLS_CLIENT_CERT_JSON\":\"PRIVATE\"}";
+    uint8_t spki[sizeof sealed_to_spki + TG_P256_PUBLIC_BYTES];
+    fake_enclave fake = {0};
+    server it = {.is_rude = false};
+    tg_ec_key *recipient;
+    assert_ok(tg_crypto_init(1));
+    assert_ok(tg_ec_key_generate(TG_CURVE_P256, &recipient));
+    memcpy(spki, sealed_to_spki, sizeof sealed_to_spki);
+    memcpy(spki + sizeof sealed_to_spki, tg_ec_key_public(recipient).ptr, TG_P256_PUBLIC_BYTES);
+    tg_test_write_file("signer.pem", tg_slice_str(signer_pem));
+    const char *key = tg_test_path("signer.pem");
+    fake_start(&fake);
+#define SEND_TO(address, ...)                                                                                          \
+    RUN(secret, "send", address, "-", "--sign", key, "--attestation", fake.server.url, __VA_ARGS__)
+    assert_int_equal(SEND_TO("unix:/x", "--allow=any-image"), TG_EXIT_FINDINGS);
+    assert_non_null(strstr(err_text, "NOT verified"));
+    assert_non_null(strstr(err_text, "nothing was sent"));
+    assert_int_equal(SEND_TO("unix:/x", "--allow=any-image", "--allow=test-root"), TG_EXIT_CANNOT);
+    assert_non_null(strstr(err_text, "takes no sealed secrets"));
+    fake.public_key = tg_slice_of(spki, sizeof spki);
+    pthread_t thread = start(&it, "{\"status\":\"ok\",\"applied\":[],\"version\":1}\n");
+    assert_int_equal(SEND_TO(it.address, "--allow=any-image", "--allow=test-root"), TG_EXIT_OK);
+    stop(&it, thread);
+    assert_non_null(strstr(it.received, "eyJ")); /* a JWE's header */
+    assert_null(strstr(it.received, "PRIVATE"));
+    fake_stop(&fake);
+    tg_ec_key_free(recipient);
+}
+
 static void tg_secrets_send_without_a_listener_says_no_connection(void **state)
 {
     tg_address address;
@@ -195,6 +236,7 @@ static void secrets_template_is_json_of_the_known_members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(secrets_send_signed_is_sealed_to_a_verified_enclave_alone),
         cmocka_unit_test(secrets_send_shows_what_the_enclave_answers),
         cmocka_unit_test(secrets_send_what_cannot_be_sent_is_said),
         cmocka_unit_test(tg_secrets_send_without_a_listener_says_no_connection),
