@@ -58,6 +58,16 @@ static void log_change(const tg_key_event *event)
                TG_F_BOOL("new_key_waits", event->change.is_held), TG_F_UINT("next_reading_s", event->next_ms / 1000));
     }
     tg_buf_done(&hex);
+    if (event->change.is_back) {
+        tg_log(TG_LOG_WARN, "keys", "data_key_went_back", TG_F_SLICE("current", current->id),
+               TG_F_STR("reason", "the secret's current key is one that was in use before the last"),
+               TG_F_STR("remedy", "where nobody meant that, an older version of the secret was put back"));
+    }
+    if (event->change.num_dropped > 0) {
+        tg_log(TG_LOG_ERROR, "keys", "keys_dropped", TG_F_UINT("keys", event->change.num_dropped),
+               TG_F_STR("reason", "the secret no longer has them, and there is no room to keep them"),
+               TG_F_STR("remedy", "tokens made with them do not open: put them back as retired"));
+    }
     if (event->change.num_kept > 0) {
         tg_log(TG_LOG_WARN, "keys", "keys_no_longer_in_the_secret", TG_F_UINT("keys", event->change.num_kept),
                TG_F_STR("remedy", "tokens made with them open until this process ends: put them back as retired"));

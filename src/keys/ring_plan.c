@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 typedef struct tg_remembered_key remembered;
+typedef struct tg_remembered_ciphertext sealed_in;
 
 /* What a plan is made of: entries whose keys are copies, freed unless the ring took them. */
 typedef struct plan {
@@ -30,38 +31,53 @@ static remembered *recall(tg_ring_memory *memory, const uint8_t fingerprint[TG_K
     return NULL;
 }
 
-static remembered *remember(tg_ring_memory *memory, const uint8_t fingerprint[TG_KEY_FINGERPRINT_BYTES],
-                            const uint8_t digest[TG_SHA256_BYTES], uint64_t now_ms)
+static void remember_key(tg_ring_memory *memory, const uint8_t fingerprint[TG_KEY_FINGERPRINT_BYTES], uint64_t now_ms)
 {
-    remembered *known = recall(memory, fingerprint);
-    if (known == NULL) {
-        if (memory->num_keys == TG_MAX_REMEMBERED_KEYS) {
-            memmove(&memory->keys[0], &memory->keys[1], sizeof memory->keys[0] * (TG_MAX_REMEMBERED_KEYS - 1));
-            memory->num_keys--;
-        }
-        known = &memory->keys[memory->num_keys++];
-        *known = (remembered){.seen_ms = now_ms};
-        memcpy(known->fingerprint, fingerprint, TG_KEY_FINGERPRINT_BYTES);
+    if (recall(memory, fingerprint) != NULL) {
+        return;
     }
-    memcpy(known->ciphertext_sha256, digest, TG_SHA256_BYTES);
-    return known;
+    if (memory->num_keys == TG_MAX_REMEMBERED_KEYS) {
+        memmove(&memory->keys[0], &memory->keys[1], sizeof memory->keys[0] * (TG_MAX_REMEMBERED_KEYS - 1));
+        memory->num_keys--;
+    }
+    remembered *known = &memory->keys[memory->num_keys++];
+    *known = (remembered){.seen_ms = now_ms};
+    memcpy(known->fingerprint, fingerprint, TG_KEY_FINGERPRINT_BYTES);
+}
+
+static const sealed_in *recall_ciphertext(const tg_ring_memory *memory, const uint8_t sha256[TG_SHA256_BYTES])
+{
+    for (size_t i = 0; i < memory->num_ciphertexts && i < TG_MAX_REMEMBERED_CIPHERTEXTS; i++) {
+        if (memcmp(memory->ciphertexts[i].sha256, sha256, TG_SHA256_BYTES) == 0) {
+            return &memory->ciphertexts[i];
+        }
+    }
+    return NULL;
+}
+
+static void remember_ciphertext(tg_ring_memory *memory, const uint8_t sha256[TG_SHA256_BYTES],
+                                const uint8_t fingerprint[TG_KEY_FINGERPRINT_BYTES])
+{
+    if (recall_ciphertext(memory, sha256) == NULL) {
+        sealed_in *next = &memory->ciphertexts[memory->num_ciphertexts++ % TG_MAX_REMEMBERED_CIPHERTEXTS];
+        memcpy(next->sha256, sha256, TG_SHA256_BYTES);
+        memcpy(next->fingerprint, fingerprint, TG_KEY_FINGERPRINT_BYTES);
+    }
 }
 
 /* EnvelopedData has no integrity of its own: a ciphertext that now opens to another key was tampered with on its way.
  */
 static tg_result check_same(const tg_ring_memory *memory, const uint8_t fingerprint[TG_KEY_FINGERPRINT_BYTES],
-                            const uint8_t digest[TG_SHA256_BYTES], tg_slice id, tg_detail *detail)
+                            const uint8_t sha256[TG_SHA256_BYTES], tg_slice id, tg_detail *detail)
 {
-    for (size_t i = 0; i < memory->num_keys; i++) {
-        if (memcmp(memory->keys[i].ciphertext_sha256, digest, TG_SHA256_BYTES) == 0 &&
-            memcmp(memory->keys[i].fingerprint, fingerprint, TG_KEY_FINGERPRINT_BYTES) != 0) {
-            tg_detail_set_place(detail, TG_LIT("secret"), 0, id);
-            tg_detail_set_reason(detail, "this ciphertext was opened to another key before");
-            tg_detail_set_remedy(detail, "it was changed on its way: the keys in use stay");
-            return tg_fail(TG_ERR_MISMATCH);
-        }
+    const sealed_in *known = recall_ciphertext(memory, sha256);
+    if (known == NULL || memcmp(known->fingerprint, fingerprint, TG_KEY_FINGERPRINT_BYTES) == 0) {
+        return tg_ok();
     }
-    return tg_ok();
+    tg_detail_set_place(detail, TG_LIT("secret"), 0, id);
+    tg_detail_set_reason(detail, "this ciphertext was opened to another key before");
+    tg_detail_set_remedy(detail, "it was changed on its way: the keys in use stay");
+    return tg_fail(TG_ERR_MISMATCH);
 }
 
 static tg_result add(plan *self, tg_slice id, tg_key_state state, const tg_secret *key)
@@ -106,34 +122,58 @@ static tg_slice kept_id(plan *self, const uint8_t fingerprint[TG_KEY_FINGERPRINT
     return tg_slice_of(out, len);
 }
 
-/* Keys that were sealed with, and that the secret no longer names: kept while there is room. */
-static tg_result keep_sealed(plan *self, const tg_key_ring *previous, tg_ring_memory *memory, size_t *out_num_kept)
+static tg_result refuse_for_room(tg_slice id, tg_detail *detail)
 {
-    for (size_t i = 0; i < tg_key_ring_len(previous) && self->num_entries < TG_MAX_RING_KEYS; i++) {
+    tg_detail_set_place(detail, TG_LIT("secret"), 0, id);
+    tg_detail_set_reason(detail, "the key in use is not in the secret, and there is no room for it beside %d others",
+                         TG_MAX_RING_KEYS);
+    tg_detail_set_remedy(detail, "put it back as retired, or take another out: the keys in use stay");
+    return tg_fail(TG_ERR_LIMIT);
+}
+
+/* Keys that were sealed with, and that the secret no longer names: the one in use always, those before it while there
+ * is room. */
+static tg_result keep_sealed(plan *self, const tg_key_ring *previous, tg_ring_memory *memory, tg_ring_change *change,
+                             tg_detail *detail)
+{
+    for (size_t i = 0; i < tg_key_ring_len(previous); i++) {
         const tg_ring_entry *entry = tg_key_ring_at(previous, i);
         uint8_t fingerprint[TG_KEY_FINGERPRINT_BYTES];
         TG_TRY(tg_key_fingerprint(entry->key, fingerprint));
         const remembered *known = recall(memory, fingerprint);
         bool has_sealed = i == 0 || (known != NULL && known->has_sealed);
-        if (has_sealed && find(self, fingerprint) == self->num_entries) {
+        if (!has_sealed || find(self, fingerprint) < self->num_entries) {
+            continue;
+        }
+        if (self->num_entries < TG_MAX_RING_KEYS) {
             tg_slice id = has_id(self, entry->id) ? kept_id(self, fingerprint) : entry->id;
             TG_TRY(add(self, id, TG_KEY_RETIRED, entry->key));
-            (*out_num_kept)++;
+            change->num_kept++;
+        } else if (i == 0) {
+            return refuse_for_room(entry->id, detail);
+        } else {
+            change->num_dropped++;
         }
     }
     return tg_ok();
 }
 
-/* The key before writes on, where the secret still has it and the new one was not seen for an interval. */
+/* The key in use writes on, where the secret still has it and the new one was not seen for an interval. Where the
+ * secret has dropped it, the new one writes at once: what the dropped one still sealed would be lost with this process,
+ * while a replica that does not know the new one yet reads the secret for the first token that it cannot open. */
 static tg_result hold(plan *self, const tg_key_ring *previous, tg_ring_memory *memory, uint64_t now_ms,
                       uint64_t interval_ms, tg_ring_change *change)
 {
     uint8_t before[TG_KEY_FINGERPRINT_BYTES];
     TG_TRY(tg_key_fingerprint(tg_key_ring_at(previous, 0)->key, before));
     size_t old = find(self, before), new = self->current;
+    if (old == new) {
+        return tg_ok();
+    }
     const remembered *known = recall(memory, self->fingerprints[new]);
     uint64_t seen_ms = known != NULL ? known->seen_ms : now_ms;
-    if (old == new || old == self->num_entries || now_ms - seen_ms >= interval_ms) {
+    if (old == self->num_entries || now_ms - seen_ms >= interval_ms) {
+        change->is_back = known != NULL && known->has_sealed;
         return tg_ok();
     }
     self->entries[old].state = TG_KEY_CURRENT;
@@ -161,12 +201,13 @@ static tg_result make(plan *self, const tg_key_ring *previous, size_t num_keys, 
 {
     if (previous != NULL) {
         TG_TRY(hold(self, previous, memory, now_ms, interval_ms, change));
-        TG_TRY(keep_sealed(self, previous, memory, &change->num_kept));
+        TG_TRY(keep_sealed(self, previous, memory, change, detail));
     }
     size_t num_entries = self->num_entries;
     TG_TRY(tg_key_ring_new(self->entries, num_entries, created_unix_ms, out_ring, detail));
     for (size_t i = 0; i < num_keys; i++) {
-        remember(memory, self->fingerprints[i], digests[i], now_ms);
+        remember_key(memory, self->fingerprints[i], now_ms);
+        remember_ciphertext(memory, digests[i], self->fingerprints[i]);
     }
     remembered *current = recall(memory, self->fingerprints[self->current]);
     if (current != NULL) { /* as it is: it was remembered above */

@@ -3,6 +3,8 @@
 #include "crypto/init.h"
 #include "support/case.h"
 
+#include <stdio.h>
+
 enum { INTERVAL_MS = 1000 };
 
 /* A case's state: what is in force, and what is remembered. */
@@ -18,6 +20,7 @@ static tg_result plan(const char *text, uint64_t now_ms)
     tg_opened_key keys[TG_MAX_RING_KEYS + 1] = {0};
     size_t num_keys = 0;
     tg_key_ring *next = NULL;
+    tg_detail detail = {0};
     for (const char *c = text; *c != 0; c += c[2] != 0 ? 3 : 2) {
         uint8_t bytes[TG_DEK_BYTES];
         memset(bytes, c[0], sizeof bytes);
@@ -29,7 +32,7 @@ static tg_result plan(const char *text, uint64_t now_ms)
         assert_ok(tg_secret_copy(tg_slice_of(bytes, sizeof bytes), &keys[num_keys++].key));
     }
     tg_result planned =
-        tg_ring_plan(at.ring, keys, num_keys, &at.memory, now_ms, INTERVAL_MS, 1, &next, &at.change, NULL);
+        tg_ring_plan(at.ring, keys, num_keys, &at.memory, now_ms, INTERVAL_MS, 1, &next, &at.change, &detail);
     for (size_t i = 0; i < num_keys; i++) {
         tg_secret_free(keys[i].key);
     }
@@ -130,22 +133,98 @@ static void plan_sealed_keys_stay_and_others_go(void **state)
     assert_int_equal(at.change.num_kept, 1);
 }
 
-static void plan_kept_keys_give_way_where_there_is_no_room(void **state)
+static void plan_older_kept_keys_give_way_where_there_is_no_room(void **state)
 {
     (void)state;
     assert_ok(plan("aC", 5));
-    assert_ok(plan("bC cR dR eR fR gR hR iR", 6));
-    assert_ring("bC cR dR eR fR gR hR iR");
-    assert_int_equal(at.change.num_kept, 0);
+    assert_ok(plan("bC", 6));
+    assert_int_equal(at.change.num_dropped, 0);
+    assert_ok(plan("cC dR eR fR gR hR iR", 7));
+    assert_ring("cC dR eR fR gR hR iR bR");
+    assert_int_equal(at.change.num_kept, 1);
+    assert_int_equal(at.change.num_dropped, 1);
+}
+
+static void plan_no_room_for_the_key_in_use_is_refused(void **state)
+{
+    (void)state;
+    assert_ok(plan("aC", 5));
+    assert_code(plan("bC cR dR eR fR gR hR iR", 6), TG_ERR_LIMIT);
+    assert_ring("aC");
+    assert_int_equal(at.memory.num_keys, 1);
+    assert_ok(plan("bC cR dR eR fR gR hR aR", 6 + INTERVAL_MS));
+    assert_ring("aC bP cR dR eR fR gR hR");
+}
+
+static void plan_key_in_use_that_is_dropped_stops_writing_at_once(void **state)
+{
+    (void)state;
+    assert_ok(plan("aC zR", 5));
+    assert_ok(plan("bC zR", 6));
+    assert_ring("bC zR aR");
+    assert_false(at.change.is_held);
+    assert_false(at.change.is_back);
+}
+
+static void plan_key_of_before_that_is_current_again_went_back(void **state)
+{
+    (void)state;
+    assert_ok(plan("aC bP", 5));
+    assert_ok(plan("bC aR", 5 + INTERVAL_MS));
+    assert_false(at.change.is_back);
+    assert_ok(plan("aC bP", 6 + INTERVAL_MS)); /* an older version of the secret */
+    assert_ring("aC bP");
+    assert_true(at.change.is_back);
+    assert_ok(plan("aC bP", 7 + INTERVAL_MS));
+    assert_false(at.change.is_back);
+    assert_ok(plan("cC aR", 8 + INTERVAL_MS));
+    assert_false(at.change.is_back); /* held: nothing has changed hands */
+}
+
+/* One key, `letter` 32 times, sealed as `ciphertext`. */
+static tg_result plan_sealed(char letter, const char *ciphertext)
+{
+    uint8_t bytes[TG_DEK_BYTES];
+    tg_opened_key key = {.id = TG_LIT("x"), .state = TG_KEY_CURRENT, .ciphertext = tg_slice_str(ciphertext)};
+    tg_key_ring *next = NULL;
+    tg_detail detail = {0};
+    memset(bytes, letter, sizeof bytes);
+    assert_ok(tg_secret_copy(tg_slice_of(bytes, sizeof bytes), &key.key));
+    tg_result planned = tg_ring_plan(at.ring, &key, 1, &at.memory, 5, INTERVAL_MS, 1, &next, &at.change, &detail);
+    tg_secret_free(key.key);
+    if (tg_is_ok(planned)) {
+        tg_key_ring_unref(at.ring);
+        at.ring = next;
+    } else {
+        assert_string_equal(detail.reason, "this ciphertext was opened to another key before");
+    }
+    return planned;
 }
 
 static void plan_ciphertext_that_opens_to_another_key_is_refused(void **state)
 {
     (void)state;
-    assert_ok(plan("aC", 5));
-    memset(at.memory.keys[0].fingerprint, 0, sizeof at.memory.keys[0].fingerprint); /* as if it had been another */
-    assert_code(plan("aC bP", 6), TG_ERR_MISMATCH);
+    assert_ok(plan_sealed('a', "one"));
+    assert_ok(plan_sealed('a', "two")); /* sealed anew: what it stood in before is still known */
+    assert_ok(plan_sealed('a', "one"));
+    assert_code(plan_sealed('b', "one"), TG_ERR_MISMATCH);
+    assert_code(plan_sealed('b', "two"), TG_ERR_MISMATCH);
     assert_ring("aC");
+    assert_ok(plan_sealed('b', "three"));
+    assert_ring("bC aR");
+}
+
+static void plan_last_ciphertexts_are_remembered_and_older_ones_forgotten(void **state)
+{
+    (void)state;
+    char text[16];
+    for (int i = 0; i <= TG_MAX_REMEMBERED_CIPHERTEXTS; i++) {
+        snprintf(text, sizeof text, "c%d", i);
+        assert_ok(plan_sealed('a', text));
+    }
+    assert_code(plan_sealed('b', text), TG_ERR_MISMATCH);
+    assert_code(plan_sealed('b', "c1"), TG_ERR_MISMATCH);
+    assert_ok(plan_sealed('b', "c0"));
 }
 
 static void plan_same_id_for_another_key_keeps_both(void **state)
@@ -202,8 +281,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(plan_new_current_beside_the_old_waits_an_interval, begin, end),
         cmocka_unit_test_setup_teardown(plan_key_seen_pending_for_an_interval_writes_at_once, begin, end),
         cmocka_unit_test_setup_teardown(plan_sealed_keys_stay_and_others_go, begin, end),
-        cmocka_unit_test_setup_teardown(plan_kept_keys_give_way_where_there_is_no_room, begin, end),
+        cmocka_unit_test_setup_teardown(plan_older_kept_keys_give_way_where_there_is_no_room, begin, end),
+        cmocka_unit_test_setup_teardown(plan_no_room_for_the_key_in_use_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(plan_key_in_use_that_is_dropped_stops_writing_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(plan_key_of_before_that_is_current_again_went_back, begin, end),
         cmocka_unit_test_setup_teardown(plan_ciphertext_that_opens_to_another_key_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(plan_last_ciphertexts_are_remembered_and_older_ones_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(plan_same_id_for_another_key_keeps_both, begin, end),
         cmocka_unit_test_setup_teardown(plan_no_or_two_current_keys_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(plan_memory_is_bounded, begin, end),
