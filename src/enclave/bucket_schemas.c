@@ -390,6 +390,7 @@ static void give_back(tg_bucket_schemas *schemas)
 static tg_result read_bucket(tg_schema_source *source, tg_faults *faults, tg_schema_reading *out_reading)
 {
     tg_bucket_schemas *schemas = (tg_bucket_schemas *)(void *)source;
+    tg_loop_turn(schemas->loop); /* its clock stood since the last reading, and deadlines are counted from it */
     if (atomic_load(&schemas->is_interrupted)) {
         return tg_fail(TG_ERR_CANCELLED);
     }

@@ -52,6 +52,7 @@ static struct bucket {
     unsigned num_running;
     unsigned max_running;
     unsigned num_cancels;
+    uint64_t listed_ms; /* the loop's clock when the last page was asked for */
     char last_key[64];
 } bucket;
 
@@ -135,6 +136,7 @@ static tg_result bucket_list(tg_object_store *store, tg_slice prefix, tg_slice n
     assert_ptr_equal(store, &bucket.store);
     assert_slice(prefix, "schemas/");
     bucket.num_lists++;
+    bucket.listed_ms = tg_loop_now_ms(bucket.loop);
     if (bucket.refuses_at_once != TG_OK) {
         return tg_fail(bucket.refuses_at_once);
     }
@@ -276,6 +278,17 @@ static void read_again_reads_only_what_has_another_etag(void **state)
     assert_false(reading.is_same);
     assert_int_equal(reading.num_files, 1);
     assert_int_equal(bucket.num_gets, 0);
+}
+
+static void read_again_begins_by_the_clock_of_now(void **state)
+{
+    (void)state;
+    add("a.yaml", "\"1\"", "one");
+    assert_int_equal(read_all(), TG_OK);
+    usleep(20000); /* the loop stands still between two readings: for minutes, by default */
+    uint64_t begun_ms = tg_clock_monotonic_ms();
+    assert_int_equal(read_all(), TG_OK);
+    assert_true(bucket.listed_ms >= begun_ms); /* what a call's deadline is counted from */
 }
 
 static void read_pages_are_put_together(void **state)
@@ -506,6 +519,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test_setup_teardown(read_takes_what_is_a_schema_by_its_ending, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_again_reads_only_what_has_another_etag, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(read_again_begins_by_the_clock_of_now, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_pages_are_put_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_name_listed_twice_counts_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_object_that_changes_after_the_listing_is_taken_as_it_is, set_up,
