@@ -208,8 +208,7 @@ static void on_called(tg_aws_call *call, const tg_aws_answer *came, void *owner)
         answer_error(kms, tg_slice_str(code), tg_slice_str(came->failure->message));
         return;
     }
-    if (kms->request.is_sealed && json_object_get(came->json, "Plaintext") != NULL &&
-        !json_is_null(json_object_get(came->json, "Plaintext"))) {
+    if (kms->request.is_sealed && tg_kms_shows_plaintext(came->json)) {
         log_call(kms, came, "plaintext_shown"); /* KMS never does */
         answer_error(kms, TG_LIT("unavailable"), TG_LIT("KMS answered plaintext in spite of Recipient"));
         return;

@@ -330,6 +330,13 @@ tg_result tg_kms_request_set_key(tg_kms_request *request, tg_slice key)
     return tg_ok();
 }
 
+bool tg_kms_shows_plaintext(const json_t *output)
+{
+    const json_t *plaintext = json_object_get(output, "Plaintext");
+    bool is_empty = json_is_string(plaintext) && json_string_length(plaintext) == 0;
+    return plaintext != NULL && !json_is_null(plaintext) && !is_empty;
+}
+
 static int append_piece(const char *piece, size_t len, void *owner)
 {
     return tg_is_ok(tg_buf_append(owner, tg_slice_of(piece, len))) ? 0 : -1;

@@ -60,6 +60,10 @@ void tg_kms_request_done(tg_kms_request *request);
 /* tg_kms_request_set_key names the key in the input. err: TG_ERR_MEMORY */
 TG_MUST_USE tg_result tg_kms_request_set_key(tg_kms_request *request, tg_slice key);
 
+/* tg_kms_shows_plaintext says whether AWS's answer holds plaintext: for a Recipient, KMS leaves Plaintext out, or has
+ * it null or empty. */
+bool tg_kms_shows_plaintext(const json_t *output);
+
 /* tg_kms_operation_name is AWS's name. Static. */
 const char *tg_kms_operation_name(tg_kms_operation operation);
 

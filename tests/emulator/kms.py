@@ -82,6 +82,7 @@ class Kms:
         self.root = root  # of attestation documents: an x509 certificate; None: Recipient is refused
         self.keys = {}  # ARN to key
         self.aliases = {}  # "alias/name" to ARN
+        self.beside_sealed = {}  # members beside CiphertextForRecipient: AWS may write {"Plaintext": ""} or None
 
     def create_key(self, key_policy=None, key_id=None, alias=None, account=None):
         """The ARN of a new key. Without a policy, the account's own policies decide, as in a key made by the console."""
@@ -171,12 +172,11 @@ class Kms:
         call["conditions"].update(attestation.conditions(content))
         return content["public_key"]
 
-    @staticmethod
-    def _answer_plaintext(output, plaintext, recipient):
+    def _answer_plaintext(self, output, plaintext, recipient):
         if recipient is None:
             output["Plaintext"] = _text(plaintext)
         else:
-            output["CiphertextForRecipient"] = _text(envelope(recipient, plaintext))
+            output.update(CiphertextForRecipient=_text(envelope(recipient, plaintext)), **self.beside_sealed)
         return output
 
     def call(self, call, operation, arguments):

@@ -153,6 +153,14 @@ def test_plaintext_is_shown_to_enclaves_alone_by_default(proxied, device, scratc
     answer = proxied.call("Decrypt", cid=17, CiphertextBlob=text_of(sealed), Recipient=recipient_of(device, key))
     assert "Plaintext" not in answer["output"]
     assert open_sealed(scratch, key, answer["output"]["CiphertextForRecipient"]) == b"k" * 32
+    for plaintext in ("", None):
+        proxied.aws.kms.beside_sealed = {"Plaintext": plaintext}
+        answer = proxied.call("Decrypt", cid=17, CiphertextBlob=text_of(sealed), Recipient=recipient_of(device, key))
+        assert open_sealed(scratch, key, answer["output"]["CiphertextForRecipient"]) == b"k" * 32
+    proxied.aws.kms.beside_sealed = {"Plaintext": text_of(b"k" * 32)}
+    answer = proxied.call("Decrypt", cid=17, CiphertextBlob=text_of(sealed), Recipient=recipient_of(device, key))
+    assert answer["code"] == "unavailable" and text_of(b"k" * 32) not in json.dumps(answer)
+    proxied.aws.kms.beside_sealed = {}
     snake = {"key_encryption_algorithm": "RSAES_OAEP_SHA_256",
              "attestation_document": recipient_of(device, key)["AttestationDocument"]}
     answer = proxied.call("generate_random", cid=17, number_of_bytes=8, recipient=snake)

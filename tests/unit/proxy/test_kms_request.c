@@ -193,6 +193,28 @@ static void parse_of_long_base64_is_read_to_its_end(void **state)
     }
 }
 
+static void shows_plaintext_of_none_and_empty_is_false(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        bool shows;
+    } cases[] = {
+        {"{\"CiphertextForRecipient\":\"YQ==\"}", false},
+        {"{\"Plaintext\":null}", false},
+        {"{\"Plaintext\":\"\"}", false},
+        {"{\"Plaintext\":\"YQ==\"}", true},
+        {"{\"Plaintext\":7}", true},
+        {"{\"Plaintext\":[]}", true},
+    };
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        json_t *output = json_loads(cases[i].json, 0, NULL);
+        assert_non_null(output);
+        assert_int_equal(tg_kms_shows_plaintext(output), cases[i].shows);
+        json_decref(output);
+    }
+}
+
 static void answer_is_spelt_as_the_request_is(void **state)
 {
     (void)state;
@@ -240,6 +262,7 @@ int main(void)
         cmocka_unit_test(parse_tells_operation_key_and_seal),
         cmocka_unit_test(parse_other_requests_is_refused_with_a_code),
         cmocka_unit_test(parse_of_long_base64_is_read_to_its_end),
+        cmocka_unit_test(shows_plaintext_of_none_and_empty_is_false),
         cmocka_unit_test(answer_is_spelt_as_the_request_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
