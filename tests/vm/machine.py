@@ -25,6 +25,7 @@ import archive  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
 BUSYBOX = "/bin/busybox"
+PYTHON = "/usr/bin/python3"
 # Of a machine without KVM's clock and with an emulated timer, the timer's check is the slowest part of its start.
 KERNEL_LINE = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check random.trust_cpu=on"
 
@@ -86,10 +87,23 @@ def add_programs(tree, names, build):
             tree.add_program(guest, path)
 
 
+def add_python(tree, modules):
+    """Copies Python, and of its library what importing these modules loads."""
+    code = f"import sys, {', '.join(modules)}\nfor m in list(sys.modules.values()): print(getattr(m, '__file__', None) or '')"
+    said = subprocess.run([PYTHON, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    tree.add_program(PYTHON, PYTHON)
+    for path in filter(None, said.stdout.splitlines()):
+        if path not in tree.entries:
+            (tree.add_program if path.endswith(".so") else tree.add_file)(path, path)
+
+
 def add_needs(tree, script, build):
-    """Copies what the head of a script asks for: lines `# programs: NAME...` and `# files: PATH:GUEST...`."""
+    """Copies what the head of a script asks for: lines `# programs: NAME...`, `# python: MODULE...` and
+    `# files: PATH:GUEST...`."""
     with open(script, encoding="utf-8") as file:
         text = file.read()
+    for line in re.findall(r"^# python: (.*)$", text, re.MULTILINE):
+        add_python(tree, line.split())
     for line in re.findall(r"^# programs: (.*)$", text, re.MULTILINE):
         add_programs(tree, line.split(), build)
     for line in re.findall(r"^# files: (.*)$", text, re.MULTILINE):
