@@ -54,6 +54,7 @@ tg_result tg_manifest_append(const tg_manifest *manifest, tg_buf *buf)
     TG_TRY(next(buf, put_deks(buf, manifest)));
     TG_TRY(next(buf, put_digest(buf, "jwks", manifest->jwks)));
     TG_TRY(next(buf, put_digest(buf, "ohttp", manifest->ohttp)));
+    TG_TRY(next(buf, put_digest(buf, "routes", manifest->routes)));
     TG_TRY(next(buf, put_digest(buf, "schemas", manifest->schemas)));
     TG_TRY(next(buf, put_digest(buf, "secrets_key", manifest->secrets_key)));
     TG_TRY(next(buf, put_text(buf, "secrets_mode", manifest->secrets_mode)));

@@ -21,6 +21,7 @@ typedef struct tg_manifest {
     tg_slice secrets_key;       /* SHA-256 of the key that secrets are sealed to (SubjectPublicKeyInfo) */
     const char *secrets_mode;   /* none, open, sealed */
     tg_slice settings;          /* canonical JSON of the settings that decide trust */
+    tg_slice routes;            /* SHA-256 of the gateway's routes */
     tg_slice schemas;           /* the schema set's digest */
     tg_slice client_ca;         /* SHA-256 of the authorities whose client certificates count */
     const tg_manifest_dek *deks;

@@ -24,7 +24,9 @@ static tg_metric_family documents = {.name = "teegate_attestations_total",
 
 struct tg_attestation {
     tg_attest_device *device;
-    tg_buf settings_json; /* does not change while the process runs */
+    tg_buf settings_json; /* does not change while the process runs, nor do the routes */
+    uint8_t routes_digest[TG_SHA256_BYTES];
+    tg_slice routes;
     pthread_mutex_t lock; /* of everything below; held while the device signs, which takes some milliseconds */
     tg_attestation_rate rate;
     tg_buf kept, kept_manifest; /* a document without nonce, and what it vouches for; empty before the first */
@@ -118,6 +120,9 @@ tg_result tg_attestation_open(const tg_enclave_settings *settings, tg_faults *fa
     tg_buf_init(&self->kept, MAX_DOCUMENT_BYTES);
     tg_buf_init(&self->kept_manifest, TG_MAX_MANIFEST_BYTES);
     tg_result described = tg_enclave_manifest_settings(settings, &self->settings_json);
+    if (tg_is_ok(described)) {
+        described = tg_enclave_manifest_routes(settings, self->routes_digest, &self->routes);
+    }
     if (!tg_is_ok(described)) {
         tg_attestation_close(self);
         return described;
@@ -286,7 +291,8 @@ tg_result tg_attestation_append(tg_attestation *attestation, const tg_snapshot *
 {
     tg_buf manifest;
     tg_buf_init(&manifest, TG_MAX_MANIFEST_BYTES);
-    tg_result put = tg_enclave_manifest_append(snapshot, tg_buf_slice(&attestation->settings_json), &manifest);
+    tg_result put =
+        tg_enclave_manifest_append(snapshot, tg_buf_slice(&attestation->settings_json), attestation->routes, &manifest);
     if (tg_is_ok(put)) {
         demand asked = {
             .manifest = tg_buf_slice(&manifest), .public_key = tg_snapshot_secrets_key(snapshot), .nonce = nonce};

@@ -6,6 +6,7 @@
 #include "enclave/clock_watch.h"
 #include "enclave/data_key.h"
 #include "enclave/envelope_service.h"
+#include "enclave/gateway_settings.h"
 #include "enclave/identity.h"
 #include "enclave/key_service.h"
 #include "enclave/manager.h"
@@ -197,6 +198,7 @@ static void on_hup(int signal_number, void *owner)
     reload_identity(self);
     tg_schema_refresh_now(self->refresh);
     tg_key_service_now(self->keys);
+    tg_gateway_settings_note_changes(self->settings);
     tg_log(TG_LOG_INFO, "enclave", "reload");
     tg_manager_reloaded(&self->manager, atomic_load(&self->is_ready));
 }
@@ -275,6 +277,7 @@ static void warn_of_open_doors(const tg_enclave_settings *settings)
         tg_log(TG_LOG_INFO, "enclave", "decrypt_is_closed",
                TG_F_STR("reason", "nobody may call /decrypt: DECRYPT_ALLOWED_CLIENTS is not set"));
     }
+    tg_gateway_settings_log(settings);
 }
 
 static tg_result start_workers(enclave *self)

@@ -3,7 +3,6 @@
 #include "attest/manifest.h"
 #include "base/encode.h"
 #include "crypto/hkdf.h"
-#include "crypto/sha256.h"
 
 enum { MAX_SETTINGS_BYTES = 1 << 20 };
 
@@ -69,6 +68,17 @@ tg_result tg_enclave_manifest_settings(const tg_enclave_settings *settings, tg_b
     return tg_buf_append_str(buf, "\"}");
 }
 
+tg_result tg_enclave_manifest_routes(const tg_enclave_settings *settings, uint8_t out[TG_SHA256_BYTES],
+                                     tg_slice *out_digest)
+{
+    *out_digest = (tg_slice){NULL, 0};
+    if (settings->routes != NULL) {
+        TG_TRY(tg_sha256(tg_routes_text(settings->routes), out));
+        *out_digest = tg_slice_of(out, TG_SHA256_BYTES);
+    }
+    return tg_ok();
+}
+
 /* SHA-256 of what an endpoint serves, where it serves anything. */
 static tg_result hash_served(const tg_snapshot *snapshot, tg_result (*append)(const tg_envelope_keys *, tg_buf *),
                              uint8_t out[TG_SHA256_BYTES], tg_slice *out_digest)
@@ -89,7 +99,7 @@ static tg_result hash_served(const tg_snapshot *snapshot, tg_result (*append)(co
     return result;
 }
 
-tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice settings_json, tg_buf *buf)
+tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice settings_json, tg_slice routes, tg_buf *buf)
 {
     static const char *const states[] = {"current", "pending", "retired"};
     const tg_tls_context *tls = tg_snapshot_tls(snapshot);
@@ -126,6 +136,7 @@ tg_result tg_enclave_manifest_append(const tg_snapshot *snapshot, tg_slice setti
         .secrets_key = key.len > 0 ? tg_slice_of(secrets_key, sizeof secrets_key) : (tg_slice){NULL, 0},
         .secrets_mode = tg_snapshot_secrets_mode(snapshot),
         .settings = settings_json,
+        .routes = routes,
         .schemas =
             schemas != NULL ? tg_slice_of(tg_schema_set_digest(schemas), TG_SCHEMA_DIGEST_BYTES) : (tg_slice){NULL, 0},
         .client_ca = tls != NULL ? tg_tls_context_issuers_sha256(tls) : (tg_slice){NULL, 0},

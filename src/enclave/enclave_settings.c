@@ -4,7 +4,9 @@
 #include "base/encode.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "enclave/gateway_settings.h"
 #include "enclave/key_service.h"
+#include "gateway/upstream_guards.h"
 #include "http/budget.h"
 #include "io/address.h"
 #include "secrets/delivery.h"
@@ -99,7 +101,7 @@ static const char *check_pcr(tg_slice text)
 #endif
 
 /* `off` is nowhere. */
-static const char *check_secrets_address(tg_slice text)
+static const char *check_address_or_off(tg_slice text)
 {
     return tg_slice_equal(text, TG_LIT("off")) ? NULL : check_address(text);
 }
@@ -213,7 +215,7 @@ static const tg_setting table[] = {
     {"DEK_FILE", NOT_IN_USE("development builds: this one takes no key from a file")},
     {"STATE_DIR", NOT_IN_USE("development builds")},
 #endif
-    {"SECRETS_ADDRESS", TEXT(secrets_address), .check = check_secrets_address, .form = ADDRESS_FORM ", or off",
+    {"SECRETS_ADDRESS", TEXT(secrets_address), .check = check_address_or_off, .form = ADDRESS_FORM ", or off",
      .effect = "where secrets are delivered"},
     {"SECRETS_MODE", CHOICE(secrets_mode), .flags = TG_SETTING_MEASURED, .fallback = "open", .choices = secrets_modes,
      .effect = "who may deliver: open takes them from anyone, sealed from SECRETS_SIGNERS alone"},
@@ -223,6 +225,16 @@ static const tg_setting table[] = {
      .effect = "named values that a delivery may hold beside the known ones"},
     {"SECRETS_DIR", TEXT(secrets_dir), .fallback = "/opt/enclave/certs", .check = check_secrets_dir,
      .form = "an absolute path, or memory", .effect = "where a delivered client identity is kept as files"},
+    {"ROUTES_PATH", PATH(routes_path), .flags = TG_SETTING_MEASURED, .form = "a JSON file of routes",
+     .effect = "the gateway's routes: what is opened, handed to backends and sealed again; none by default"},
+    {"UPSTREAM_ALLOWED_HOSTS", LIST(upstream_allowed_hosts), .flags = TG_SETTING_MEASURED,
+     .check = tg_upstream_host_fault, .form = "HOST, HOST:PORT or *.DOMAIN",
+     .effect = "the only backends that routes may call; by default any that a route names"},
+    {"UPSTREAM_CA_SHA256", LIST(upstream_ca_sha256), .flags = TG_SETTING_MEASURED, .check = tg_upstream_ca_fault,
+     .form = "64 hexadecimal digits each, as openssl x509 -fingerprint -sha256 shows them",
+     .effect = "the only delivered authorities that are believed about a backend's name; any by default"},
+    {"EGRESS_ADDRESS", TEXT(egress_address), .check = check_address_or_off, .form = ADDRESS_FORM ", or off",
+     .effect = "the egress proxy that backends are called through; off: they are dialled directly"},
     {"LOG_LEVEL", LEVEL(log_level), .fallback = "info",
      .effect = "the least level logged: debug, info, warn, error, off"},
     {"WORKERS", NUMBER(num_workers), .unit = TG_UNIT_COUNT, .fallback = "1", .min = 1, .max = 256,
@@ -244,10 +256,7 @@ static const tg_setting table[] = {
     {"DRAIN_TIMEOUT_SECS", NUMBER(drain_timeout_s), .unit = TG_UNIT_S, .fallback = "30", .min = 0, .max = 3600,
      .effect = "how long SIGTERM waits for requests under way"},
 
-    {"EGRESS_ADDRESS", NOT_IN_USE("calls to the outside")},
     {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
-    {"UPSTREAM_ALLOWED_HOSTS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
-    {"UPSTREAM_CA_SHA256", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
     {"FORWARD_SCHEMAS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
     {"APP_ENDPOINT", NOT_IN_USE("the gateway")},
 };
@@ -412,13 +421,15 @@ tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_encla
     TG_TRY(set_schema_default(settings));
     TG_TRY(set_listen_default(settings));
     TG_TRY(set_secrets_default(settings));
+    TG_TRY(tg_gateway_settings_set_default(settings));
     tg_settings_check_required(loaded, faults);
     check_together(settings, faults);
-    return tg_ok();
+    return tg_gateway_settings_load(settings, faults);
 }
 
 void tg_enclave_settings_done(tg_enclave_settings *settings)
 {
+    tg_routes_unref(settings->routes);
     tg_settings_done(&settings->loaded);
     *settings = (tg_enclave_settings){0};
 }

@@ -3,6 +3,7 @@
 #ifndef TG_ENCLAVE_ENCLAVE_SETTINGS_H
 #define TG_ENCLAVE_ENCLAVE_SETTINGS_H
 
+#include "gateway/routes.h"
 #include "settings/settings.h"
 
 #define TG_ENCLAVE_CONFIG_PATH "/etc/teegate/enclave.json"
@@ -54,6 +55,13 @@ typedef struct tg_enclave_settings {
     tg_setting_list secrets_signers; /* sealed: public keys (secrets/delivery.h) */
     tg_setting_list secrets_values;  /* further names that a delivery may hold */
     const char *secrets_dir;         /* NULL: in memory alone */
+
+    const char *routes_path;                /* NULL: there is no gateway */
+    tg_setting_list upstream_allowed_hosts; /* gateway/upstream_guards.h */
+    tg_setting_list upstream_ca_sha256;
+    const char *egress_address;       /* the egress proxy that calls of backends go through; NULL: they are dialled */
+    tg_routes *routes;                /* what the file of routes_path says; NULL where it is not set, or at fault */
+    tg_setting_list delivered_values; /* secrets_values, and those that routes refer to */
 
     const char *dek_file; /* always NULL in a build without development parts */
     const char *state_dir;

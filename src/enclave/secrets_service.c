@@ -163,8 +163,8 @@ static tg_result prepare(tg_secrets_service *self, tg_faults *faults)
 {
     const tg_enclave_settings *settings = self->sources.settings;
     const tg_delivery_options options = {.is_sealed = settings->secrets_mode == TG_SECRETS_SEALED,
-                                         .names = settings->secrets_values.items,
-                                         .num_names = settings->secrets_values.num_items,
+                                         .names = settings->delivered_values.items,
+                                         .num_names = settings->delivered_values.num_items,
                                          .signers = settings->secrets_signers.items,
                                          .num_signers = settings->secrets_signers.num_items};
     TG_TRY(tg_secrets_store_new(settings->secrets_dir, on_changed, self, &self->store));

@@ -43,6 +43,16 @@ static const tg_route *find_route(const tg_site *site, tg_slice path)
     return NULL;
 }
 
+bool tg_site_has_path(tg_slice path)
+{
+    for (size_t i = 0; i < TG_COUNT(routes); i++) {
+        if (tg_slice_equal(path, tg_slice_str(routes[i].path))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool tg_site_can_answer(const tg_site *site)
 {
     return tg_snapshot_is_ready(tg_serving_snapshot(site->serving)) &&

@@ -45,6 +45,9 @@ struct tg_site {
 /* tg_site_handlers gives the server's handler table for this site; `context` is the site. */
 tg_http_handlers tg_site_handlers(tg_site *site);
 
+/* tg_site_has_path says whether an API of the enclave's own stands at this path, on either site. */
+bool tg_site_has_path(tg_slice path);
+
 /* tg_site_refuse answers with an error of the API and counts it. code, message: literals; pointer: its ptr NULL where
  * there is none. */
 void tg_site_refuse(tg_http_request *request, unsigned status, const char *code, const char *message, tg_slice pointer);

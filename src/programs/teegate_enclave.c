@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_TEXT_BYTES = 1 << 20 };
+enum { MAX_TEXT_BYTES = 1 << 20, MAX_ROUTES_TABLE_BYTES = 64 << 20 };
 
 static int print(tg_result composed, const tg_buf *text, int fd, int status)
 {
@@ -39,6 +39,16 @@ static int print_settings(const tg_enclave_settings *settings, bool is_json)
     return status;
 }
 
+static int print_routes(const tg_routes *routes)
+{
+    tg_buf text;
+    tg_buf_init(&text, MAX_ROUTES_TABLE_BYTES);
+    fflush(stdout);
+    int status = print(tg_routes_append_table(routes, &text), &text, STDOUT_FILENO, TG_EXIT_IN_ORDER);
+    tg_buf_done(&text);
+    return status;
+}
+
 static int print_help(void)
 {
     tg_buf text;
@@ -59,7 +69,7 @@ static int check(const tg_enclave_settings *settings, tg_faults *faults)
         return print_faults(faults);
     }
     printf("teegate-enclave: the configuration is good\n");
-    return TG_EXIT_IN_ORDER;
+    return settings->routes != NULL ? print_routes(settings->routes) : TG_EXIT_IN_ORDER;
 }
 
 static int act(tg_enclave_action action, const tg_enclave_settings *settings, tg_faults *faults)

@@ -132,7 +132,17 @@ def test_settings_table_is_what_the_program_says(run):
     defaults = dict(re.findall(r"^  ([A-Z0-9_]+)(?: \(M\))? \[(.*)\]$", help_text, re.MULTILINE))
     defaults["WORKERS"] = "cores"  # the table's fallback stands for what is read from the machine
     defaults["SECRETS_ADDRESS"] = "vsock:any:7777"  # local mode has another
+    defaults["EGRESS_ADDRESS"] = "vsock:parent:8444"  # as above
     assert {n: d for n, (_, d) in written.items() if d} == defaults
+
+
+def test_routes_table_names_every_member():
+    source = (SOURCE / "src/gateway/route_members.c").read_text()
+    known = {name for names in re.findall(r"known\[\] = \{(.*?)NULL\}", source, re.DOTALL) for name in re.findall(r'"(\w+)"', names)}
+    section = README.split("\n## The gateway\n", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)
+    assert {part for row in rows for part in row.split(".")} >= known | {"request", "upstream", "response"}
+    assert len(rows) == len(set(rows))
 
 
 def test_metrics_table_is_what_the_sources_define():

@@ -14,6 +14,7 @@ static tg_manifest full_manifest(void)
                          .tls_key_origin = "generated",
                          .jwks = some,
                          .ohttp = some,
+                         .routes = some,
                          .secrets_key = some,
                          .secrets_mode = "sealed",
                          .settings = TG_LIT("{\"a\":1}"),
@@ -57,8 +58,9 @@ static void append_absent_parts_are_null(void **state)
     tg_buf_init(&buf, TG_MAX_MANIFEST_BYTES);
     assert_ok(tg_manifest_append(&manifest, &buf));
     assert_slice(tg_buf_slice(&buf),
-                 "{\"client_ca\":null,\"deks\":[],\"jwks\":null,\"ohttp\":null,\"schemas\":null,\"secrets_key\":null,"
-                 "\"secrets_mode\":\"none\",\"settings\":{},\"tls_key_origin\":\"image\",\"tls_spki\":null,\"v\":1}");
+                 "{\"client_ca\":null,\"deks\":[],\"jwks\":null,\"ohttp\":null,\"routes\":null,\"schemas\":null,"
+                 "\"secrets_key\":null,\"secrets_mode\":\"none\",\"settings\":{},\"tls_key_origin\":\"image\",\"tls_"
+                 "spki\":null,\"v\":1}");
     tg_buf_done(&buf);
 }
 

@@ -69,6 +69,28 @@ static void manifest_settings_hash_is_of_measured_ones_alone(void **state)
     json_decref(third);
 }
 
+static void manifest_routes_are_hashed_as_they_stand_in_the_file(void **state)
+{
+    (void)state;
+    const tg_route_guards guards = {.max_body_bytes = 1};
+    tg_enclave_settings settings = {.routes = NULL};
+    tg_faults faults;
+    uint8_t digest[TG_SHA256_BYTES];
+    tg_slice found = TG_LIT("x");
+    tg_faults_init(&faults);
+    assert_ok(tg_enclave_manifest_routes(&settings, digest, &found));
+    assert_null(found.ptr);
+    assert_ok(tg_routes_parse("r.json", TG_LIT("{\"routes\": []}\n"), &guards, &faults, &settings.routes));
+    assert_ok(tg_enclave_manifest_routes(&settings, digest, &found));
+    tg_buf hex;
+    tg_buf_init(&hex, 64);
+    assert_ok(tg_hex_append(&hex, found));
+    assert_slice(tg_buf_slice(&hex), "bfe1b6cf49b6b50c903f8913447f7fcf4827bd4d2b1a078a284b5f584d3e41ef");
+    tg_buf_done(&hex);
+    tg_routes_unref(settings.routes);
+    tg_faults_done(&faults);
+}
+
 static void manifest_follows_what_is_in_force(void **state)
 {
     (void)state;
@@ -77,7 +99,7 @@ static void manifest_follows_what_is_in_force(void **state)
     tg_buf_init(&buf, 4096);
     assert_ok(tg_publisher_new(&publisher));
     tg_snapshot *snapshot = tg_publisher_current(publisher);
-    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), &buf));
+    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), (tg_slice){NULL, 0}, &buf));
     json_t *tree = read_canonical(tg_buf_slice(&buf));
     assert_true(json_is_null(json_object_get(tree, "tls_spki")));
     assert_true(json_is_null(json_object_get(tree, "schemas")));
@@ -89,7 +111,7 @@ static void manifest_follows_what_is_in_force(void **state)
     assert_ok(tg_publisher_set_ring(publisher, test_ring("\xAA\xBB")));
     assert_ok(tg_publisher_set_schemas(publisher, tg_build_text(TEST_SCHEMA), 1000));
     snapshot = tg_publisher_current(publisher);
-    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), &buf));
+    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), (tg_slice){NULL, 0}, &buf));
     tree = read_canonical(tg_buf_slice(&buf));
     const json_t *deks = json_object_get(tree, "deks");
     assert_int_equal(json_array_size(deks), 2);
@@ -124,7 +146,7 @@ static void manifest_names_the_authorities_of_clients(void **state)
     assert_ok(tg_publisher_new(&publisher));
     assert_ok(tg_publisher_set_tls(publisher, tls));
     tg_snapshot *snapshot = tg_publisher_current(publisher);
-    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), &buf));
+    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), (tg_slice){NULL, 0}, &buf));
     json_t *tree = read_canonical(tg_buf_slice(&buf));
     tg_assert_slice(tg_buf_slice(&digest), tg_slice_str(text_of(tree, "client_ca")), __FILE__, __LINE__);
     json_decref(tree);
@@ -141,6 +163,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(manifest_settings_say_what_is_open),
         cmocka_unit_test(manifest_settings_hash_is_of_measured_ones_alone),
+        cmocka_unit_test(manifest_routes_are_hashed_as_they_stand_in_the_file),
         cmocka_unit_test(manifest_follows_what_is_in_force),
         cmocka_unit_test(manifest_names_the_authorities_of_clients),
     };

@@ -69,7 +69,8 @@ static void manifest_holds_what_the_endpoints_serve(void **state)
         tg_envelope_service *service = has_keys ? open_service() : NULL;
         tg_buf manifest;
         tg_buf_init(&manifest, 65536);
-        assert_ok(tg_enclave_manifest_append(tg_serving_snapshot(at.site.serving), TG_LIT("{}"), &manifest));
+        assert_ok(tg_enclave_manifest_append(tg_serving_snapshot(at.site.serving), TG_LIT("{}"), (tg_slice){NULL, 0},
+                                             &manifest));
         assert_ok(tg_buf_append_byte(&manifest, 0));
         const char *text = (const char *)tg_buf_slice(&manifest).ptr;
         assert_int_equal(strstr(text, "\"jwks\":null") == NULL, has_keys);

@@ -172,7 +172,7 @@ static void tg_secrets_service_sealed_identity_becomes_the_enclaves_own(void **s
     snapshot = tg_publisher_current(f.publisher);
     assert_ptr_equal(tg_secrets_server(tg_snapshot_secrets(snapshot)), f.delivered);
     tg_buf_init(&manifest, 65536);
-    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), &manifest));
+    assert_ok(tg_enclave_manifest_append(snapshot, TG_LIT("{}"), (tg_slice){NULL, 0}, &manifest));
     assert_ok(tg_buf_append_byte(&manifest, 0));
     assert_non_null(strstr((const char *)tg_buf_slice(&manifest).ptr, "\"secrets_mode\":\"sealed\""));
     assert_null(strstr((const char *)tg_buf_slice(&manifest).ptr, "\"secrets_key\":null"));
