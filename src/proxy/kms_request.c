@@ -61,16 +61,17 @@ typedef struct member {
 } member;
 
 #define IN(operation) (1u << TG_KMS_##operation)
+#define IN_DATA_KEYS  (IN(GENERATE_DATA_KEY) | IN(GENERATE_DATA_KEY_SEALED))
 static const member members[] = {
-    {"KeyId", TEXT, IN(DECRYPT) | IN(ENCRYPT) | IN(GENERATE_DATA_KEY)},
+    {"KeyId", TEXT, IN(DECRYPT) | IN(ENCRYPT) | IN_DATA_KEYS},
     {"CiphertextBlob", BYTES, IN(DECRYPT)},
     {"Plaintext", BYTES, IN(ENCRYPT)},
-    {"EncryptionContext", TEXTS, IN(DECRYPT) | IN(ENCRYPT) | IN(GENERATE_DATA_KEY)},
+    {"EncryptionContext", TEXTS, IN(DECRYPT) | IN(ENCRYPT) | IN_DATA_KEYS},
     {"EncryptionAlgorithm", TEXT, IN(DECRYPT) | IN(ENCRYPT)},
-    {"GrantTokens", TEXT_LIST, IN(DECRYPT) | IN(ENCRYPT) | IN(GENERATE_DATA_KEY)},
-    {"KeySpec", TEXT, IN(GENERATE_DATA_KEY)},
-    {"NumberOfBytes", NUMBER, IN(GENERATE_DATA_KEY) | IN(GENERATE_RANDOM)},
-    {"DryRun", TRUTH, IN(DECRYPT) | IN(ENCRYPT) | IN(GENERATE_DATA_KEY)},
+    {"GrantTokens", TEXT_LIST, IN(DECRYPT) | IN(ENCRYPT) | IN_DATA_KEYS},
+    {"KeySpec", TEXT, IN_DATA_KEYS},
+    {"NumberOfBytes", NUMBER, IN_DATA_KEYS | IN(GENERATE_RANDOM)},
+    {"DryRun", TRUTH, IN(DECRYPT) | IN(ENCRYPT) | IN_DATA_KEYS},
     {"Recipient", RECIPIENT, IN(DECRYPT) | IN(GENERATE_DATA_KEY) | IN(GENERATE_RANDOM)},
 };
 static const member recipient_members[] = {
@@ -79,7 +80,7 @@ static const member recipient_members[] = {
 };
 
 static const char *const operations[TG_KMS_NUM_OPERATIONS] = {"Decrypt", "Encrypt", "GenerateDataKey",
-                                                              "GenerateRandom"};
+                                                              "GenerateDataKeyWithoutPlaintext", "GenerateRandom"};
 
 const char *tg_kms_operation_name(tg_kms_operation operation)
 {
@@ -255,7 +256,7 @@ static tg_result find_operation(const json_t *name, tg_kms_operation *out_operat
         }
     }
     return refuse(detail, "unknown_operation", "operation",
-                  "only Decrypt, Encrypt, GenerateDataKey and GenerateRandom are passed on");
+                  "only Decrypt, Encrypt, GenerateDataKey[WithoutPlaintext] and GenerateRandom are passed on");
 }
 
 static tg_result split(const json_t *root, const json_t **out_operation, const json_t **out_input, tg_detail *detail)
@@ -287,7 +288,8 @@ static tg_result read_request(const json_t *root, tg_kms_request *request, tg_de
     TG_TRY(rename_members(input, members, TG_COUNT(members), 1u << request->operation, request->input, detail));
     bool is_random = request->operation == TG_KMS_GENERATE_RANDOM;
     request->has_key = !is_random;
-    request->is_sealed = json_object_get(request->input, "Recipient") != NULL;
+    request->is_sealed =
+        request->operation == TG_KMS_GENERATE_DATA_KEY_SEALED || json_object_get(request->input, "Recipient") != NULL;
     request->key = json_string_value(json_object_get(request->input, "KeyId"));
     return tg_ok();
 }

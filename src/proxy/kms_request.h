@@ -28,6 +28,7 @@ typedef enum tg_kms_operation {
     TG_KMS_DECRYPT,
     TG_KMS_ENCRYPT,
     TG_KMS_GENERATE_DATA_KEY,
+    TG_KMS_GENERATE_DATA_KEY_SEALED, /* GenerateDataKeyWithoutPlaintext */
     TG_KMS_GENERATE_RANDOM,
     TG_KMS_NUM_OPERATIONS
 } tg_kms_operation;
@@ -44,7 +45,7 @@ typedef struct tg_kms_request {
     tg_kms_spelling spelling;
     json_t *input;   /* an object, its members named as AWS names them */
     bool has_key;    /* the operation uses a key */
-    bool is_sealed;  /* the answer's plaintext is for an enclave's recipient alone */
+    bool is_sealed;  /* the answer holds no plaintext but for an enclave's recipient */
     const char *key; /* KeyId, NULL where the caller names none; the input's */
 } tg_kms_request;
 

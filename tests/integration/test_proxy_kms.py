@@ -148,7 +148,11 @@ def test_plaintext_is_shown_to_enclaves_alone_by_default(proxied, device, scratc
                              ("GenerateRandom", {"NumberOfBytes": 8}), ("Decrypt", {"CiphertextBlob": text_of(b"x" * 60)})):
         assert proxied.call(operation, cid=17, **given)["code"] == "plaintext_refused"
     assert not proxied.aws.calls
+    made = proxied.call("generate_data_key_without_plaintext", cid=17, key_spec="AES_256")["output"]
+    assert set(made) == {"key_id", "ciphertext_blob"} and made["key_id"] == proxied.other
     key = rsa.generate_private_key(65537, 2048)
+    answer = proxied.call("Decrypt", cid=17, CiphertextBlob=made["ciphertext_blob"], Recipient=recipient_of(device, key))
+    assert len(open_sealed(scratch, key, answer["output"]["CiphertextForRecipient"])) == 32
     sealed = proxied.aws.kms.encrypt_under(proxied.other, b"k" * 32)
     answer = proxied.call("Decrypt", cid=17, CiphertextBlob=text_of(sealed), Recipient=recipient_of(device, key))
     assert "Plaintext" not in answer["output"]

@@ -123,6 +123,11 @@ static void parse_tells_operation_key_and_seal(void **state)
     assert_true(!request.has_key && request.is_sealed && request.key == NULL);
     assert_string_equal(tg_kms_operation_name(request.operation), "GenerateRandom");
     tg_kms_request_done(&request);
+    assert_ok(parse("{\"operation\":\"GenerateDataKeyWithoutPlaintext\",\"input\":{\"KeySpec\":\"AES_256\"}}", &request,
+                    &detail));
+    assert_int_equal(request.operation, TG_KMS_GENERATE_DATA_KEY_SEALED);
+    assert_true(request.has_key && request.is_sealed);
+    tg_kms_request_done(&request);
 }
 
 static void parse_other_requests_is_refused_with_a_code(void **state)
@@ -153,6 +158,9 @@ static void parse_other_requests_is_refused_with_a_code(void **state)
         {"{\"operation\":\"Decrypt\",\"input\":{\"GrantTokens\":{}}}", "bad_request"},
         {"{\"operation\":\"Decrypt\",\"input\":{\"EncryptionContext\":{\"a\":1}}}", "bad_request"},
         {"{\"operation\":\"Decrypt\",\"input\":{\"DryRun\":\"true\"}}", "bad_request"},
+        {"{\"operation\":\"GenerateDataKeyWithoutPlaintext\",\"input\":{\"Recipient\":{"
+         "\"AttestationDocument\":\"YWI=\",\"KeyEncryptionAlgorithm\":\"x\"}}}",
+         "bad_request"},
         {"{\"operation\":\"Decrypt\",\"input\":{\"Recipient\":{}}}", "bad_request"},
         {"{\"operation\":\"Decrypt\",\"input\":{\"Recipient\":\"x\"}}", "bad_request"},
         {"{\"operation\":\"GenerateRandom\",\"input\":{\"NumberOfBytes\":0}}", "bad_request"},

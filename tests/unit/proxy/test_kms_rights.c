@@ -91,12 +91,25 @@ static void apply_refuses_what_would_show_plaintext(void **state)
     assert_string_equal(apply(16, "{\"operation\":\"Encrypt\",\"input\":{}}", key), "ok");
 }
 
+static void apply_data_key_without_plaintext_shows_none(void **state)
+{
+    (void)state;
+    char key[64];
+#define MADE(input) "{\"operation\":\"GenerateDataKeyWithoutPlaintext\",\"input\":{" input "}}"
+    assert_string_equal(apply(17, MADE("\"KeySpec\":\"AES_256\""), key), "ok");
+    assert_string_equal(key, "alias/m");
+    assert_string_equal(apply(16, MADE("\"KeyId\":\"b\""), key), "wrong_key");
+    assert_string_equal(apply(19, MADE(""), key), "no_key");
+    assert_string_equal(apply(20, MADE(""), key), "unknown_caller");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rights_follow_from_the_cid),
         cmocka_unit_test(apply_fills_in_the_key_and_refuses_another),
         cmocka_unit_test(apply_refuses_what_would_show_plaintext),
+        cmocka_unit_test(apply_data_key_without_plaintext_shows_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
