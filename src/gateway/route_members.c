@@ -201,6 +201,7 @@ const char *tg_route_header_fault(tg_slice name, bool is_plain)
     static const char *const hops[] = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", NULL};
     static const char *const credentials[] = {
         "authorization", "proxy-authorization", "proxy-authenticate", "www-authenticate", "cookie", "set-cookie", NULL};
+    static const char *const fixed[] = {"content-type", "x-request-id", "traceparent", "tracestate", NULL};
     if (!tg_http_is_token(name)) {
         return "is no header name (RFC 9110 section 5.1)";
     }
@@ -209,6 +210,9 @@ const char *tg_route_header_fault(tg_slice name, bool is_plain)
     }
     if (is_among(name, hops) || tg_slice_starts(name, TG_LIT("x-forwarded-"))) {
         return "is what the host could say, and never passes";
+    }
+    if (is_among(name, fixed)) {
+        return "is seen to by the gateway, and need not be listed";
     }
     if (!is_plain && is_among(name, credentials)) {
         return "is a credential: it passes on routes alone that neither decrypt nor encrypt";
