@@ -10,6 +10,7 @@ enum { MIN_PAUSE_MS = 1000, MAX_PAUSE_MS = 60000 };
 struct tg_aws_credentials {
     tg_aws_transport *transport;
     tg_aws_key_set *set;
+    uint64_t taken_s;        /* when the set came, by AWS's clock as it is known */
     tg_aws_key_fetch *fetch; /* the refresh that is under way */
     tg_aws_key_source_fn *source;
     void *owner;
@@ -28,13 +29,26 @@ static bool is_good(const tg_aws_credentials *credentials, uint64_t margin_s)
                            set->expires_unix_s > tg_aws_transport_now_s(credentials->transport) + margin_s);
 }
 
+static bool is_fresh(const tg_aws_credentials *credentials)
+{
+    uint64_t now_s = tg_aws_transport_now_s(credentials->transport);
+    return credentials->set != NULL && now_s >= credentials->taken_s && now_s - credentials->taken_s < TG_AWS_FRESH_S;
+}
+
+/* Keys that have just come are tried though they seem to have expired: the clock may be wrong, and only AWS's answer to
+ * a call can tell. */
+static bool is_usable(const tg_aws_credentials *credentials)
+{
+    return is_good(credentials, 0) || is_fresh(credentials);
+}
+
 static void tell(tg_tick *tick)
 {
     tg_aws_credentials *credentials = TG_OBJECT_OF(tick, tg_aws_credentials, tick);
     tg_link told;
     tg_link_init_head(&told);
     tg_link_move_all(&credentials->waits, &told);
-    tg_aws_key_set *set = is_good(credentials, 0) ? tg_aws_key_set_ref(credentials->set) : NULL;
+    tg_aws_key_set *set = is_usable(credentials) ? tg_aws_key_set_ref(credentials->set) : NULL;
     while (!tg_link_is_empty(&told)) {
         tg_aws_wait *wait = TG_OBJECT_OF(told.next, tg_aws_wait, link);
         tg_link_remove(&wait->link);
@@ -48,6 +62,7 @@ static void take(tg_aws_credentials *credentials, tg_aws_key_set *set, const tg_
     if (set != NULL) {
         tg_aws_key_set_unref(credentials->set);
         credentials->set = set;
+        credentials->taken_s = tg_aws_transport_now_s(credentials->transport);
         credentials->pause_ms = 0;
         credentials->not_before_ms = 0;
         tg_log(TG_LOG_DEBUG, "aws", "credentials renewed", TG_F_STR("source", credentials->source_name),
@@ -129,10 +144,10 @@ void tg_aws_credentials_free(tg_aws_credentials *credentials)
 
 tg_aws_key_set *tg_aws_credentials_now(tg_aws_credentials *credentials)
 {
-    if (!is_good(credentials, TG_AWS_REFRESH_BEFORE_S)) {
+    if (!is_good(credentials, TG_AWS_REFRESH_BEFORE_S) && !is_fresh(credentials)) {
         refresh(credentials);
     }
-    return is_good(credentials, 0) ? credentials->set : NULL;
+    return is_usable(credentials) ? credentials->set : NULL;
 }
 
 void tg_aws_credentials_drop(tg_aws_credentials *credentials, const tg_aws_key_set *set)

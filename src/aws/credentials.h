@@ -12,7 +12,10 @@
 #include "aws/key_set.h"
 #include "aws/transport.h"
 
-enum { TG_AWS_REFRESH_BEFORE_S = 300 };
+enum {
+    TG_AWS_REFRESH_BEFORE_S = 300,
+    TG_AWS_FRESH_S = 10 /* no source is asked again so soon, however near the end of its keys is */
+};
 
 typedef struct tg_aws_credentials tg_aws_credentials;
 
@@ -29,7 +32,8 @@ TG_MUST_USE tg_result tg_aws_credentials_new(tg_aws_transport *transport, tg_aws
 void tg_aws_credentials_free(tg_aws_credentials *credentials);
 
 /* tg_aws_credentials_now gives keys that are good now, or NULL: wait for them. Keys that are good for less than
- * TG_AWS_REFRESH_BEFORE_S are given, too, and renewed meanwhile. The set is the credentials' own. */
+ * TG_AWS_REFRESH_BEFORE_S are given, too, and renewed meanwhile; and keys that came less than TG_AWS_FRESH_S ago,
+ * though they seem to have expired: the clock may be wrong. The set is the credentials' own. */
 tg_aws_key_set *tg_aws_credentials_now(tg_aws_credentials *credentials);
 
 /* tg_aws_credentials_drop takes these keys for expired: AWS said so. */

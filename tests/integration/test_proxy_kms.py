@@ -429,6 +429,21 @@ def test_credentials_are_found_and_renewed(start, scratch, free_port, aws, sourc
         assert aws.identity.num_issued <= num_issued + 2  # each worker once more; then they last
 
 
+def test_credentials_that_seem_expired_are_tried(start, scratch, free_port, aws):
+    """The host's clock is two hours ahead: what lasts an hour seems to have ended, until AWS's answer tells."""
+    aws.clock_offset = -7200
+    aws.identity.instance_role = "host"
+    role = f"arn:aws:iam::{aws.account}:role/host"
+    aws.principals["pattern"] = {"role_arn": role, "secret": "", "arn": role, "account": aws.account,
+                                 "policies": [{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]}
+    proxied = Proxied(start, scratch, free_port, aws, environment={**environment_of(aws), "WORKERS": 1})
+    for _ in range(3):
+        assert "output" in proxied.call("GenerateRandom", NumberOfBytes=4)
+    calls = [call["outcome"] for call in aws.calls if call["operation"] == "GenerateRandom"]
+    assert calls == ["InvalidSignatureException", "ok", "ok", "ok"]
+    assert aws.identity.num_issued == 1
+
+
 def test_credentials_are_fetched_once_however_many_wait(start, scratch, free_port, aws):
     aws.identity.instance_role = "host"
     aws.latency = 0.1

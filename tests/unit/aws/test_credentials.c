@@ -10,6 +10,7 @@ typedef struct bench {
     uint64_t now_ms;
     uint64_t life_s; /* of the next set; 0: for ever */
     bool is_failing;
+    bool is_stale; /* the next set seems to have expired an hour ago */
     unsigned num_asked;
     unsigned num_told;
     unsigned num_expected;
@@ -34,7 +35,9 @@ static tg_result source_of(void *owner, tg_aws_key_set **out_set)
     if (own->is_failing) {
         return tg_fail(TG_ERR_NOT_FOUND);
     }
-    uint64_t expires_s = own->life_s > 0 ? own->now_ms / 1000 + own->life_s : 0;
+    uint64_t expires_s = own->is_stale     ? own->now_ms / 1000 - 3600
+                         : own->life_s > 0 ? own->now_ms / 1000 + own->life_s
+                                           : 0;
     return tg_aws_key_set_new(&(tg_aws_keys){TG_LIT("id"), TG_LIT("secret"), {NULL, 0}}, expires_s, out_set);
 }
 
@@ -113,6 +116,47 @@ static void now_renews_five_minutes_before_the_end(void **state)
     own.now_ms += 1000;
     assert_non_null(tg_aws_credentials_now(own.credentials));
     assert_int_equal(own.num_asked, 2);
+    close_bench(&own);
+}
+
+static void now_near_the_end_asks_once_in_ten_seconds(void **state)
+{
+    (void)state;
+    bench own;
+    open_bench(&own, source_of, NULL);
+    own.life_s = 60; /* as a source gives that renews its own late */
+    for (unsigned i = 0; i < 5; i++) {
+        assert_non_null(tg_aws_credentials_now(own.credentials));
+    }
+    assert_int_equal(own.num_asked, 1);
+    own.now_ms += 1000ull * TG_AWS_FRESH_S - 1000;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 1);
+    own.now_ms += 1000;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 2);
+    close_bench(&own);
+}
+
+static void wait_for_keys_that_seem_expired_gives_them(void **state)
+{
+    (void)state;
+    bench own;
+    waiter waiters[2];
+    open_bench(&own, source_of, NULL);
+    own.is_stale = true; /* the machine's clock may be an hour ahead: AWS's answer will tell */
+    wait_for(&own, waiters, 2);
+    assert_int_equal(own.told_code, TG_OK);
+    assert_int_equal(own.num_asked, 1);
+    own.now_ms += 1000ull * TG_AWS_FRESH_S;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 2);
+    tg_aws_credentials_drop(own.credentials, tg_aws_credentials_now(own.credentials)); /* AWS: they have expired */
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 3);
+    tg_aws_transport_set_now_s(own.transport, own.now_ms / 1000 - 7200); /* AWS: the clock was wrong */
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, 3);
     close_bench(&own);
 }
 
@@ -234,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(now_of_lasting_keys_asks_once),
         cmocka_unit_test(now_renews_five_minutes_before_the_end),
+        cmocka_unit_test(now_near_the_end_asks_once_in_ten_seconds),
+        cmocka_unit_test(wait_for_keys_that_seem_expired_gives_them),
         cmocka_unit_test(now_keeps_what_is_good_while_renewal_fails),
         cmocka_unit_test(drop_has_others_fetched_and_ignores_former_ones),
         cmocka_unit_test(wait_tells_all_of_keys_or_of_the_failure),
