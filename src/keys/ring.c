@@ -13,7 +13,7 @@ struct tg_key_ring {
     uint8_t ids[TG_MAX_RING_KEYS][TG_MAX_RING_ID_BYTES];
 };
 
-static bool is_id(tg_slice id)
+bool tg_key_id_is_valid(tg_slice id)
 {
     if (id.len == 0 || id.len > TG_MAX_RING_ID_BYTES) {
         return false;
@@ -38,7 +38,7 @@ static tg_result refuse(tg_detail *detail, tg_slice id, tg_code code, const char
 static tg_result check_entry(const tg_ring_entry *entries, size_t index, tg_detail *detail)
 {
     const tg_ring_entry *entry = &entries[index];
-    if (!is_id(entry->id)) {
+    if (!tg_key_id_is_valid(entry->id)) {
         return refuse(detail, entry->id, TG_ERR_SYNTAX, "the key id is not 1 to 64 of letters, digits, '.', '_', '-'",
                       "name the key with those characters");
     }

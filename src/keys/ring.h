@@ -14,8 +14,11 @@ typedef enum tg_key_state {
     TG_KEY_RETIRED  /* opens */
 } tg_key_state;
 
+/* tg_key_id_is_valid: 1 to TG_MAX_RING_ID_BYTES of [A-Za-z0-9._-]. */
+bool tg_key_id_is_valid(tg_slice id);
+
 typedef struct tg_ring_entry {
-    tg_slice id; /* 1 to TG_MAX_RING_ID_BYTES of [A-Za-z0-9._-], for logs and metrics; not secret */
+    tg_slice id; /* a valid one, for logs and metrics; not secret */
     tg_key_state state;
     tg_secret *key; /* TG_DEK_BYTES long */
 } tg_ring_entry;

@@ -76,8 +76,8 @@ static tg_result read_entry(tg_key_secret *secret, json_t *entry, tg_detail *det
                       "a key is not {\"id\",\"ciphertext\",\"state\": \"current\", \"pending\" or \"retired\"}");
     }
     tg_slice name = tg_slice_of(json_string_value(id), json_string_length(id));
-    if (name.len == 0 || name.len > TG_MAX_RING_ID_BYTES) {
-        return refuse(detail, name, TG_ERR_SYNTAX, "an id is of 1 to 64 characters");
+    if (!tg_key_id_is_valid(name)) {
+        return refuse(detail, name, TG_ERR_SYNTAX, "an id is not 1 to 64 of letters, digits, '.', '_', '-'");
     }
     for (size_t i = 0; i < secret->num_keys; i++) {
         if (tg_slice_equal(secret->keys[i].id, name)) {

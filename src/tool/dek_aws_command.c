@@ -78,30 +78,42 @@ static tg_result read_ring(dek_job *job, tg_detail *detail)
     return read;
 }
 
-static json_t *context_of(const tg_invocation *invocation)
+/* A key that is sealed with another context than the enclaves give can never be opened: what is no pair is refused. */
+static tg_result add_pair(json_t *context, const char *given, tg_detail *detail)
 {
-    json_t *context = json_object();
+    const char *equals = strchr(given, '=');
+    size_t len = equals != NULL ? (size_t)(equals - given) : 0;
+    if (len == 0 || json_object_getn(context, given, len) != NULL) {
+        tg_detail_set_place(detail, (tg_slice){NULL, 0}, 0, TG_LIT("--context"));
+        tg_detail_set_reason(detail, len == 0 ? "%s is no NAME=VALUE" : "%s names what stands there already", given);
+        return tg_fail(TG_ERR_SYNTAX);
+    }
+    return json_object_setn_new(context, given, len, json_string(equals + 1)) == 0 ? tg_ok() : tg_fail(TG_ERR_MEMORY);
+}
+
+static tg_result read_context(const tg_invocation *invocation, json_t *context, tg_detail *detail)
+{
     const char *given;
     for (size_t i = 0; (given = tg_invocation_value_at(invocation, "context", i)) != NULL; i++) {
-        const char *equals = strchr(given, '=');
-        if (equals != NULL) {
-            char name[256];
-            snprintf(name, sizeof name, "%.*s", (int)(equals - given), given);
-            json_object_set_new(context, name, json_string(equals + 1));
-        }
+        TG_TRY(add_pair(context, given, detail));
     }
-    return context;
+    return tg_ok();
 }
 
 /* KMS makes the key and gives its ciphertext alone. */
 static tg_result generate(dek_job *job, const char *state, tg_detail *detail)
 {
     char id[ID_BYTES];
-    json_t *answer = NULL;
-    TG_TRY(call(job, TG_AWS_KMS, "GenerateDataKeyWithoutPlaintext",
-                json_pack("{s:s, s:i, s:o}", "KeyId", job->key, "NumberOfBytes", DEK_BYTES, "EncryptionContext",
-                          context_of(job->invocation)),
-                &answer, detail));
+    json_t *answer = NULL, *context = json_object();
+    tg_result read = context != NULL ? read_context(job->invocation, context, detail) : tg_fail(TG_ERR_MEMORY);
+    if (!tg_is_ok(read)) {
+        json_decref(context);
+        return read;
+    }
+    TG_TRY(
+        call(job, TG_AWS_KMS, "GenerateDataKeyWithoutPlaintext",
+             json_pack("{s:s, s:i, s:o}", "KeyId", job->key, "NumberOfBytes", DEK_BYTES, "EncryptionContext", context),
+             &answer, detail));
     const char *ciphertext = json_string_value(json_object_get(answer, "CiphertextBlob"));
     tg_result added = tg_fail(TG_ERR_SYNTAX);
     if (ciphertext == NULL) {

@@ -84,6 +84,10 @@ tg_result tg_dek_ring_add(json_t *ring, const char *id, const char *ciphertext_b
                           tg_detail *detail)
 {
     size_t index = 0;
+    if (!tg_key_id_is_valid(tg_slice_str(id))) {
+        return refuse(detail, TG_ERR_SYNTAX, "the id is not 1 to 64 of letters, digits, '.', '_', '-'",
+                      "give another --id");
+    }
     if (find(ring, "state", "pending", &index) != NULL) {
         return refuse(detail, TG_ERR_EXISTS, "a key is pending already", "`--finish` makes it current first");
     }

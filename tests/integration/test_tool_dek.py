@@ -77,6 +77,18 @@ def test_single_ciphertext_becomes_a_ring(aws, dek):
     assert new == ("k2", "pending") and old[0].startswith("kms-") and old[1] == "current"
 
 
+def test_what_no_enclave_could_open_is_not_written(aws, dek):
+    create = ("create", "--secret", "tee/dek", "--kms-key", aws.key)
+    for context in (["app"], ["=tee"], [""], ["app=tee", "app=other"]):
+        done = dek(*create, *[each for pair in context for each in ("--context", pair)], status=2)
+        assert b"--context" in done.stderr
+    assert b"the id is not" in dek(*create, "--id", "first key", status=2).stderr
+    assert not aws.secrets.secrets
+    dek(*create, "--context", "app==tee", "--context", "x=", "--id", "k1")
+    asked = [each["input"] for each in aws.calls if each["operation"] == "GenerateDataKeyWithoutPlaintext"]
+    assert asked[-1]["EncryptionContext"] == {"app": "=tee", "x": ""}
+
+
 def test_refusals_of_aws_are_told_with_its_words(aws, dek, run):
     done = dek("create", "--secret", "tee/dek", "--kms-key", "alias/none", status=2)
     assert b"NotFoundException" in done.stderr and b"alias/none" in done.stderr and b"request id" in done.stderr

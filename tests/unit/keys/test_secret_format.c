@@ -69,6 +69,8 @@ static void parse_damaged_secrets_are_refused(void **state)
         {"{\"keys\":[{\"id\":\"a\",\"ciphertext\":\"AQ==\",\"state\":\"new\"}]}", TG_ERR_SYNTAX},
         {"{\"keys\":[{\"id\":\"a\",\"ciphertext\":\"AQ==\"}]}", TG_ERR_SYNTAX},
         {"{\"keys\":[{\"id\":\"\",\"ciphertext\":\"AQ==\",\"state\":\"current\"}]}", TG_ERR_SYNTAX},
+        {"{\"keys\":[{\"id\":\"a b\",\"ciphertext\":\"AQ==\",\"state\":\"current\"}]}", TG_ERR_SYNTAX},
+        {"{\"keys\":[{\"id\":\"\\u001b[31m\",\"ciphertext\":\"AQ==\",\"state\":\"current\"}]}", TG_ERR_SYNTAX},
         {"{\"keys\":[{\"id\":\"a\",\"ciphertext\":\"AQ\",\"state\":\"current\"}]}", TG_ERR_SYNTAX},
         {"{\"keys\":[{\"id\":\"a\",\"ciphertext\":\"\",\"state\":\"current\"}]}", TG_ERR_LIMIT},
         {"{\"keys\":[{\"id\":\"a\",\"ciphertext\":\"AQ==\",\"state\":\"retired\"}]}", TG_ERR_NOT_FOUND},

@@ -71,6 +71,21 @@ static void ring_changes_go_by_states(void **state)
     json_decref(ring);
 }
 
+static void ring_add_takes_no_id_that_enclaves_refuse(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {
+        "", "a b", "a/b", "\x1b[31m", "\xc3\xa9", "12345678901234567890123456789012345678901234567890123456789012345"};
+    json_t *ring = ring_of("{\"SecretString\":\"AQIDBA==\"}");
+    for (size_t i = 0; i < TG_COUNT(ids); i++) {
+        tg_detail detail = {0};
+        assert_code(tg_dek_ring_add(ring, ids[i], "Ag==", "pending", &detail), TG_ERR_SYNTAX);
+        assert_true(detail.reason[0] != 0);
+    }
+    assert_ok(tg_dek_ring_add(ring, ids[5] + 1, "Ag==", "pending", NULL));
+    json_decref(ring);
+}
+
 static void ring_holds_eight_keys_and_no_more(void **state)
 {
     (void)state;
@@ -96,6 +111,7 @@ int main(void)
         cmocka_unit_test(ring_read_each_form_gives_one_ring),
         cmocka_unit_test(ring_read_without_value_is_refused),
         cmocka_unit_test(ring_changes_go_by_states),
+        cmocka_unit_test(ring_add_takes_no_id_that_enclaves_refuse),
         cmocka_unit_test(ring_holds_eight_keys_and_no_more),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
