@@ -137,9 +137,9 @@ static bool covers_attested(const json_t *statement)
     return false;
 }
 
-static bool names_anybody(const json_t *statement)
+static bool names_anybody(const json_t *statement, const char *member)
 {
-    const json_t *given = json_object_get(statement, "Principal");
+    const json_t *given = json_object_get(statement, member);
     const json_t *aws = json_is_object(given) ? json_object_get(given, "AWS") : given;
     for (size_t i = 0; i < (json_is_array(aws) ? json_array_size(aws) : 1); i++) {
         const json_t *each = json_is_array(aws) ? json_array_get(aws, i) : aws;
@@ -157,7 +157,7 @@ static tg_result look_at_allow(lint *it)
         TG_TRY(report(it, "allow_by_negation", "name what is allowed",
                       "an Allow by NotAction or NotPrincipal also takes in what is added later"));
     }
-    if (names_anybody(statement) && json_object_get(statement, "Condition") == NULL) {
+    if (names_anybody(statement, "Principal") && json_object_get(statement, "Condition") == NULL) {
         TG_TRY(report(it, "anybody", "name the roles that may", "every AWS account may do this"));
     }
     TG_TRY(look_at_conditions(it));
@@ -173,7 +173,49 @@ static tg_result look_at_allow(lint *it)
                       "kms:Decrypt asks for PCRs that do not tell the image: another image by the same signer or role "
                       "opens the key"));
     }
+    if (tg_policy_statement_covers(statement, "kms:GenerateDataKey") && !it->has_attestation) {
+        TG_TRY(
+            report(it, "data_key_without_attestation", "allow kms:GenerateDataKeyWithoutPlaintext instead",
+                   "kms:GenerateDataKey shows a new data key beside its ciphertext: whoever calls it can put that key "
+                   "in the place of yours"));
+    }
     return tg_ok();
+}
+
+static bool is_stars(tg_slice text)
+{
+    return tg_slice_trim(text, "*").len == 0;
+}
+
+/* `all but these callers`: {"ArnNotLike": {"aws:PrincipalArn": ...}} and its kin, in which no pattern is everybody. */
+static bool spares_named_callers(const char *operator, const char * key, const json_t *wanted)
+{
+    static const char *const operators[] = {"StringNotEquals", "StringNotLike", "ArnNotEquals", "ArnNotLike"};
+    bool is_negated = false;
+    for (size_t i = 0; i < TG_COUNT(operators); i++) {
+        is_negated = is_negated || strcmp(operator, operators[i]) == 0;
+    }
+    for (size_t i = 0; i < (json_is_array(wanted) ? json_array_size(wanted) : 1); i++) {
+        const json_t *each = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;
+        is_negated = is_negated && !is_stars(tg_slice_of(json_string_value(each), json_string_length(each)));
+    }
+    return is_negated && tg_text_equal_nocase(tg_slice_str(key), TG_LIT("aws:PrincipalArn"));
+}
+
+static bool asks_who_calls_alone(const json_t *statement)
+{
+    const char *operator, * key;
+    json_t *tests, *wanted;
+    json_object_foreach(json_object_get(statement, "Condition"), operator, tests)
+    {
+        json_object_foreach(tests, key, wanted)
+        {
+            if (!spares_named_callers(operator, key, wanted)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 /* A Deny counts where it takes everybody in, or all but named ones, and asks for nothing but who calls. */
@@ -181,8 +223,10 @@ static bool is_denied(const tg_key_policy *policy, const char *action)
 {
     for (size_t i = 0; i < policy->num_statements; i++) {
         const json_t *statement = policy->statements[i];
-        bool is_broad = names_anybody(statement) || json_object_get(statement, "NotPrincipal") != NULL;
-        if (!tg_policy_statement_is_allow(statement) && is_broad && tg_policy_statement_covers(statement, action)) {
+        bool is_broad = names_anybody(statement, "Principal") || (json_object_get(statement, "NotPrincipal") != NULL &&
+                                                                  !names_anybody(statement, "NotPrincipal"));
+        if (!tg_policy_statement_is_allow(statement) && is_broad && asks_who_calls_alone(statement) &&
+            tg_policy_statement_covers(statement, action)) {
             return true;
         }
     }
@@ -197,6 +241,8 @@ static tg_result look_at_denials(lint *it, const tg_key_policy *policy)
         {"kms:Encrypt", "encrypt_not_denied",
          "whoever may encrypt can put a data key of his own in the place of yours"},
         {"kms:ReEncryptTo", "reencrypt_not_denied", "a ciphertext of another key can be brought under this one"},
+        {"kms:ReEncryptFrom", "reencrypt_not_denied",
+         "a data key can be brought under a key of somebody else's, and read there"},
         {"kms:CreateGrant", "create_grant_not_denied", "a grant gives rights beside this policy"},
     };
     it->index = SIZE_MAX;

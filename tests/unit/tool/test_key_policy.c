@@ -427,12 +427,45 @@ static void key_policy_lint_each_rule(void **state)
              "\"x\"}}",
              pcr0_hex);
     assert_enclave_findings("kms:Decrypt", condition, "no_image ");
-    assert_findings(GUARDS "," ALLOW_ALL, "anybody decrypt_without_attestation ");
+    assert_enclave_findings("kms:GenerateDataKey*", "", "data_key_without_attestation ");
+    assert_enclave_findings("kms:GenerateDataKeyWithoutPlaintext", "", "");
+    snprintf(condition, sizeof condition, PCR0("StringEqualsIgnoreCase", "%s"), pcr0_hex);
+    assert_enclave_findings("kms:GenerateDataKey", condition, "");
+    assert_findings(GUARDS "," ALLOW_ALL, "anybody decrypt_without_attestation data_key_without_attestation ");
     assert_findings(GUARDS ",{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"" ROLE "\"},\"NotAction\":\"kms:Decrypt\"}",
-                    "allow_by_negation ");
-    assert_findings("{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"" ROLE "\"},\"Action\":\"kms:*\"}",
-                    "encrypt_not_denied reencrypt_not_denied create_grant_not_denied ");
-    assert_findings("{\"Effect\":\"Deny\",\"NotPrincipal\":{\"AWS\":\"" ROLE "\"},\"Action\":\"kms:*\"}", "");
+                    "allow_by_negation data_key_without_attestation ");
+}
+
+static void key_policy_lint_deny_counts_where_nobody_else_may(void **state)
+{
+    (void)state;
+#define NOT_DENIED "encrypt_not_denied reencrypt_not_denied reencrypt_not_denied create_grant_not_denied "
+    static const struct {
+        const char *deny, *expected;
+    } cases[] = {
+        {"\"Principal\":{\"AWS\":\"" ROLE "\"},\"Action\":\"kms:*\"", NOT_DENIED},
+        {"\"NotPrincipal\":{\"AWS\":\"" ROLE "\"},\"Action\":\"kms:*\"", ""},
+        {"\"NotPrincipal\":\"*\",\"Action\":\"kms:*\"", NOT_DENIED}, /* nobody */
+        {"\"Principal\":\"*\",\"Action\":[\"kms:Encrypt\",\"kms:ReEncryptTo\",\"kms:CreateGrant\"]",
+         "reencrypt_not_denied "}, /* ReEncryptFrom carries the data key away */
+        {"\"Principal\":\"*\",\"Action\":\"kms:*\",\"Condition\":{\"ArnNotLike\":{\"aws:PrincipalArn\":[\"" ROLE
+         "\",\"arn:aws:iam::1:role/x*\"]}}",
+         ""},
+        {"\"Principal\":\"*\",\"Action\":\"kms:*\",\"Condition\":{\"ArnNotLike\":{\"aws:PrincipalArn\":[\"" ROLE
+         "\",\"*\"]}}",
+         NOT_DENIED},
+        {"\"Principal\":\"*\",\"Action\":\"kms:*\",\"Condition\":{\"ArnLike\":{\"aws:PrincipalArn\":\"" ROLE "\"}}",
+         NOT_DENIED},
+        {"\"Principal\":\"*\",\"Action\":\"kms:*\",\"Condition\":{\"IpAddress\":{\"aws:SourceIp\":\"192.0.2.1\"}}",
+         NOT_DENIED},
+        {"\"Principal\":\"*\",\"Action\":\"kms:*\",\"Condition\":{\"StringNotEquals\":{\"kms:ViaService\":\"x\"}}",
+         NOT_DENIED},
+    };
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "{\"Effect\":\"Deny\",%s}", cases[i].deny);
+        assert_findings(text, cases[i].expected);
+    }
 }
 
 int main(void)
@@ -452,6 +485,7 @@ int main(void)
         cmocka_unit_test(condition_holds_without_a_caller),
         cmocka_unit_test(pcr_of_key_names_and_limits),
         cmocka_unit_test(key_policy_lint_each_rule),
+        cmocka_unit_test(key_policy_lint_deny_counts_where_nobody_else_may),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
