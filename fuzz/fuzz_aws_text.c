@@ -3,6 +3,8 @@
 #include "aws/arn.h"
 #include "aws/endpoint.h"
 #include "aws/time.h"
+#include "base/civil_time.h"
+#include "http/date.h"
 
 #include <stdlib.h>
 
@@ -19,10 +21,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         }
     }
-    if (tg_is_ok(tg_aws_time_parse_http(text, &unix_s)) && unix_s > 253402300800) {
+    if (tg_is_ok(tg_http_date_parse(text, &unix_s)) && unix_s > 253402300800) {
         abort();
     }
     if (tg_is_ok(tg_aws_time_parse_iso(text, &unix_s)) && unix_s > 253402300800) {
+        abort();
+    }
+    tg_civil_time time;
+    if (tg_is_ok(tg_civil_time_scan(text, "yyyy-nn-ddThh:mm:ssZ", &time)) && time.year > 9999) {
         abort();
     }
     tg_aws_endpoint endpoint;

@@ -1,9 +1,9 @@
 #include "aws/failure.h"
 
 #include "aws/json.h"
-#include "aws/time.h"
 #include "aws/xml.h"
 #include "base/text.h"
+#include "http/date.h"
 
 #include <stdio.h>
 
@@ -160,7 +160,7 @@ void tg_aws_failure_read(unsigned status, const tg_http_header *headers, size_t 
     out_failure->status = status;
     set_text(out_failure->request_id, sizeof out_failure->request_id, tg_aws_request_id(headers, num_headers));
     if (tg_http_headers_find(headers, num_headers, TG_LIT("date"), &value)) {
-        (void)!tg_is_ok(tg_aws_time_parse_http(value, &out_failure->date_unix_s)); /* 0 stays */
+        (void)!tg_is_ok(tg_http_date_parse(value, &out_failure->date_unix_s)); /* 0 stays */
     }
     tg_slice trimmed = tg_slice_trim(body, " \t\r\n");
     if (tg_slice_starts(trimmed, TG_LIT("{"))) {

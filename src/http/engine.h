@@ -3,6 +3,7 @@
 #define TG_HTTP_ENGINE_H
 
 #include "http/connection.h"
+#include "http/date.h"
 #include "http/response.h"
 #include "io/loop.h"
 

@@ -1,36 +1,8 @@
 #include "http/response.h"
 
 #include "base/text.h"
+#include "http/date.h"
 #include "http/grammar.h"
-
-#include <time.h>
-
-static void put_two_digits(char *at, int value)
-{
-    at[0] = (char)('0' + value / 10 % 10);
-    at[1] = (char)('0' + value % 10);
-}
-
-/* IMF-fixdate = day-name "," SP date1 SP time-of-day SP GMT; strftime would follow the locale */
-void tg_http_date_format(uint64_t unix_s, char out[TG_HTTP_DATE_LEN])
-{
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t seconds = (time_t)unix_s;
-    struct tm utc;
-    memcpy(out, "Fri, 31 Dec 9999 23:59:59 GMT", TG_HTTP_DATE_LEN);
-    if (gmtime_r(&seconds, &utc) == NULL || utc.tm_year > 9999 - 1900) {
-        return;
-    }
-    memcpy(out, days + (size_t)utc.tm_wday * 3, 3);
-    put_two_digits(out + 5, utc.tm_mday);
-    memcpy(out + 8, months + (size_t)utc.tm_mon * 3, 3);
-    put_two_digits(out + 12, (utc.tm_year + 1900) / 100);
-    put_two_digits(out + 14, (utc.tm_year + 1900) % 100);
-    put_two_digits(out + 17, utc.tm_hour);
-    put_two_digits(out + 20, utc.tm_min);
-    put_two_digits(out + 23, utc.tm_sec);
-}
 
 static bool is_servers_own(tg_slice name)
 {

@@ -1,14 +1,9 @@
-/* The head of an answer as bytes (RFC 9112 §4, §5), the date that stands in it, and the JSON of an error. */
+/* The head of an answer as bytes (RFC 9112 §4, §5), and the JSON of an error. */
 #ifndef TG_HTTP_RESPONSE_H
 #define TG_HTTP_RESPONSE_H
 
 #include "base/buf.h"
 #include "http/message.h"
-
-enum { TG_HTTP_DATE_LEN = 29 };
-
-/* tg_http_date_format writes an IMF-fixdate (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, without a NUL. */
-void tg_http_date_format(uint64_t unix_s, char out[TG_HTTP_DATE_LEN]);
 
 typedef struct tg_http_response_head {
     unsigned status; /* 200 to 599 */

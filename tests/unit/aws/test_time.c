@@ -2,46 +2,6 @@
 
 #include "support/case.h"
 
-static void parse_http_date_gives_seconds(void **state)
-{
-    (void)state;
-    uint64_t unix_s;
-    assert_ok(tg_aws_time_parse_http(TG_LIT("Sun, 06 Nov 1994 08:49:37 GMT"), &unix_s));
-    assert_int_equal(unix_s, 784111777);
-    assert_ok(tg_aws_time_parse_http(TG_LIT("Thu, 01 Jan 1970 00:00:00 GMT"), &unix_s));
-    assert_int_equal(unix_s, 0);
-    assert_ok(tg_aws_time_parse_http(TG_LIT("Thu, 29 Feb 2024 23:59:59 GMT"), &unix_s));
-    assert_int_equal(unix_s, 1709251199);
-}
-
-static void parse_http_date_of_other_forms_is_refused(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "",
-        "Sun, 06 Nov 1994 08:49:37 GM",
-        "Sun, 06 Nov 1994 08:49:37 GMTx",
-        "Sunday, 06-Nov-94 08:49:37 GMT",
-        "Sun Nov  6 08:49:37 1994",
-        "Sun, 06 Nov 1994 08:49:37 UTC",
-        "Sun, 31 Nov 1994 08:49:37 GMT",
-        "Sun, 29 Feb 2023 08:49:37 GMT",
-        "Sun, 00 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Xxx 1994 08:49:37 GMT",
-        "Sun, 06 Nov 1969 08:49:37 GMT",
-        "Sun, 06 Nov 1994 24:49:37 GMT",
-        "Sun, 06 Nov 1994 08:60:37 GMT",
-        "Sun, 06 Nov 1994 08:49:61 GMT",
-        "Sun, +6 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 19x4 08:49:37 GMT",
-    };
-    uint64_t unix_s = 7;
-    for (size_t i = 0; i < TG_COUNT(texts); i++) {
-        assert_code(tg_aws_time_parse_http(tg_slice_str(texts[i]), &unix_s), TG_ERR_SYNTAX);
-    }
-    assert_int_equal(unix_s, 7);
-}
-
 static void parse_iso_with_and_without_fraction_gives_seconds(void **state)
 {
     (void)state;
@@ -77,8 +37,6 @@ static void parse_iso_of_other_forms_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parse_http_date_gives_seconds),
-        cmocka_unit_test(parse_http_date_of_other_forms_is_refused),
         cmocka_unit_test(parse_iso_with_and_without_fraction_gives_seconds),
         cmocka_unit_test(parse_iso_of_other_forms_is_refused),
     };
