@@ -6,6 +6,7 @@
 
 static tg_result refuse(tg_code code, tg_detail *detail, const char *name, const char *what)
 {
+    tg_detail_set_place(detail, (tg_slice){NULL, 0}, 0, tg_slice_str(name));
     tg_detail_set_reason(detail, "`%s` %s", name, what);
     return tg_fail(code);
 }
@@ -15,7 +16,7 @@ static tg_result refuse_extensions(const json_t *header, tg_detail *detail)
     static const char *const names[] = {"crit", "zip", "b64"};
     for (size_t i = 0; i < TG_COUNT(names); i++) {
         if (json_object_get(header, names[i]) != NULL) {
-            return refuse(TG_ERR_UNSUPPORTED, detail, names[i], "is not taken");
+            return refuse(TG_ERR_DENIED, detail, names[i], "is not taken");
         }
     }
     return tg_ok();
@@ -53,25 +54,46 @@ tg_result tg_jose_expect(const json_t *header, const char *name, const char *val
         return refuse(TG_ERR_SYNTAX, detail, name, "is missing or no string");
     }
     if (strcmp(actual, value) != 0) {
+        tg_detail_set_place(detail, (tg_slice){NULL, 0}, 0, tg_slice_str(name));
         tg_detail_set_reason(detail, "`%s` must be %s", name, value);
         return tg_fail(TG_ERR_UNSUPPORTED);
     }
     return tg_ok();
 }
 
+/* Whether it is a string of 1 to `max` characters from `first` to the tilde; jansson takes no NUL in one. */
+static bool is_text(const json_t *member, uint8_t first, size_t max)
+{
+    const char *text = json_string_value(member);
+    size_t len = json_string_length(member);
+    bool is_good = text != NULL && len >= 1 && len <= max;
+    for (size_t i = 0; is_good && i < len; i++) {
+        is_good = (uint8_t)text[i] >= first && (uint8_t)text[i] < 0x7f;
+    }
+    return is_good;
+}
+
 tg_result tg_jose_read_kid(const json_t *header, char out_kid[TG_MAX_KID_BYTES + 1], tg_detail *detail)
 {
     const json_t *member = json_object_get(header, "kid");
-    const char *kid = json_string_value(member);
-    size_t len = kid != NULL ? json_string_length(member) : 0;
-    bool is_printable = len >= 1 && len <= TG_MAX_KID_BYTES;
-    for (size_t i = 0; is_printable && i < len; i++) {
-        is_printable = kid[i] > 0x20 && kid[i] < 0x7f;
-    }
-    if (!is_printable) {
+    if (!is_text(member, '!', TG_MAX_KID_BYTES)) {
         return refuse(TG_ERR_SYNTAX, detail, "kid", "is missing, or is not 1 to 128 printable characters");
     }
-    memcpy(out_kid, kid, len + 1);
+    memcpy(out_kid, json_string_value(member), json_string_length(member) + 1);
+    return tg_ok();
+}
+
+tg_result tg_jose_read_text(const json_t *header, const char *name, char *out, size_t cap, tg_detail *detail)
+{
+    const json_t *member = json_object_get(header, name);
+    if (member == NULL) {
+        out[0] = 0;
+        return tg_ok();
+    }
+    if (!is_text(member, ' ', cap - 1)) {
+        return refuse(TG_ERR_SYNTAX, detail, name, "is no string of printable characters, or is too long");
+    }
+    memcpy(out, json_string_value(member), json_string_length(member) + 1);
     return tg_ok();
 }
 
@@ -155,6 +177,15 @@ tg_result tg_jwk_append_point(tg_buf *buf, tg_slice point)
 {
     TG_TRY(tg_buf_append_str(buf, "\"kty\":\"EC\",\"crv\":\"P-256\","));
     return append_coordinates(buf, point);
+}
+
+tg_result tg_jose_append_text(tg_buf *json, const char *name, const char *text)
+{
+    if (text == NULL || text[0] == 0) {
+        return tg_ok();
+    }
+    TG_TRY(tg_buf_printf(json, ",\"%s\":", name));
+    return tg_json_append_string(json, tg_slice_str(text));
 }
 
 tg_result tg_jwk_append(tg_buf *buf, tg_slice point, const char *use, const char *algorithm, const char *kid)

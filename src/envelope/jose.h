@@ -12,6 +12,7 @@
 enum {
     TG_MAX_JOSE_HEADER_BYTES = 4096, /* decoded */
     TG_MAX_KID_BYTES = 128,
+    TG_MAX_CTY_BYTES = 128,
     TG_THUMBPRINT_BYTES = 43, /* SHA-256 in base64url */
     TG_MAX_JWK_BYTES = 1024   /* written by tg_jwk_append */
 };
@@ -21,7 +22,7 @@ enum {
 /* tg_jose_header_read decodes a protected header and refuses what no reader here honours: `crit`, `zip`, `b64`.
  * text  base64url. out: an object; json_decref ends it
  * err   TG_ERR_LIMIT: more than TG_MAX_JOSE_HEADER_BYTES; TG_ERR_SYNTAX: no base64url, no JSON object, a member twice;
- *       TG_ERR_UNSUPPORTED: such a member. detail says which
+ *       TG_ERR_DENIED: such a member. detail.field is its name, here and below
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_jose_header_read(tg_slice text, json_t **out_header, tg_detail *detail);
 
@@ -32,6 +33,12 @@ TG_MUST_USE tg_result tg_jose_expect(const json_t *header, const char *name, con
 
 /* tg_jose_read_kid copies `kid`: 1 to TG_MAX_KID_BYTES printable ASCII characters. err: TG_ERR_SYNTAX */
 TG_MUST_USE tg_result tg_jose_read_kid(const json_t *header, char out_kid[TG_MAX_KID_BYTES + 1], tg_detail *detail);
+
+/* tg_jose_read_text copies the string `name` of 1 to `cap` - 1 printable ASCII characters, blanks among them; absent
+ * gives "". err: TG_ERR_SYNTAX
+ */
+TG_MUST_USE tg_result tg_jose_read_text(const json_t *header, const char *name, char *out, size_t cap,
+                                        tg_detail *detail);
 
 /* tg_jose_read_bytes decodes the base64url string `name` of at most `cap` bytes; absent gives none.
  * err   TG_ERR_SYNTAX, TG_ERR_LIMIT
@@ -55,6 +62,9 @@ TG_MUST_USE tg_result tg_jwk_read_point(const json_t *jwk, const char *name, uin
 
 /* tg_jwk_append_point writes the members `"kty":"EC","crv":"P-256","x":...,"y":...` without braces. */
 TG_MUST_USE tg_result tg_jwk_append_point(tg_buf *buf, tg_slice point);
+
+/* tg_jose_append_text writes `,"name":"text"`; nothing for NULL and "". err: those of tg_buf_append */
+TG_MUST_USE tg_result tg_jose_append_text(tg_buf *json, const char *name, const char *text);
 
 /* tg_jwk_append writes a public P-256 key as JWK with the members given (literals); tg_jwk_thumbprint its name: the
  * SHA-256 of RFC 7638 in base64url, and a NUL.

@@ -1,7 +1,6 @@
 #include "envelope/jwe.h"
 
 #include "base/encode.h"
-#include "base/text.h"
 #include "crypto/concat_kdf.h"
 #include "crypto/gcm.h"
 #include "crypto/random.h"
@@ -23,6 +22,7 @@ static tg_result read_reply(const json_t *header, tg_jwe *jwe, tg_detail *detail
     tg_ec_key *key;
     tg_result result = tg_ec_key_from_public(TG_CURVE_P256, tg_slice_of(jwe->reply, sizeof jwe->reply), &key);
     if (!tg_is_ok(result)) {
+        tg_detail_set_place(detail, (tg_slice){NULL, 0}, 0, TG_LIT("reply_jwk"));
         tg_detail_set_reason(detail, "`reply_jwk` is no point of the curve");
         return result;
     }
@@ -39,6 +39,8 @@ static tg_result read_header(const json_t *header, tg_jwe *jwe, tg_detail *detai
     TG_TRY(tg_jwk_read_point(json_object_get(header, "epk"), "epk", jwe->ephemeral, detail));
     TG_TRY(tg_jose_read_bytes(header, "apu", jwe->party_u, sizeof jwe->party_u, &jwe->party_u_len, detail));
     TG_TRY(tg_jose_read_bytes(header, "apv", jwe->party_v, sizeof jwe->party_v, &jwe->party_v_len, detail));
+    TG_TRY(tg_jose_read_text(header, "cty", jwe->content_type, sizeof jwe->content_type, detail));
+    TG_TRY(tg_jose_read_text(header, "path", jwe->path, sizeof jwe->path, detail));
     TG_TRY(tg_jose_read_number(header, "iat", &jwe->has_issued, &jwe->issued_unix_s, detail));
     return read_reply(header, jwe, detail);
 }
@@ -99,13 +101,9 @@ static tg_result append_header_json(const tg_jwe_recipient *recipient, tg_slice 
     TG_TRY(tg_buf_append_str(json, "{\"alg\":\"ECDH-ES\",\"enc\":\"" ENCRYPTION "\",\"epk\":{"));
     TG_TRY(tg_jwk_append_point(json, ephemeral));
     TG_TRY(tg_buf_append_byte(json, '}'));
-    if (recipient->kid != NULL && recipient->kid[0] != 0) {
-        TG_TRY(tg_buf_append_str(json, ",\"kid\":"));
-        TG_TRY(tg_json_append_string(json, tg_slice_str(recipient->kid)));
-    }
-    if (recipient->content_type != NULL) {
-        TG_TRY(tg_buf_printf(json, ",\"cty\":\"%s\"", recipient->content_type));
-    }
+    TG_TRY(tg_jose_append_text(json, "kid", recipient->kid));
+    TG_TRY(tg_jose_append_text(json, "cty", recipient->content_type));
+    TG_TRY(tg_jose_append_text(json, "path", recipient->path));
     if (recipient->issued_unix_s > 0) {
         TG_TRY(tg_buf_append_str(json, ",\"iat\":"));
         TG_TRY(tg_buf_append_u64(json, recipient->issued_unix_s));

@@ -4,7 +4,10 @@
 
 #include "envelope/jose.h"
 
-enum { TG_MAX_PARTY_BYTES = 512 /* apu, apv */ };
+enum {
+    TG_MAX_PARTY_BYTES = 512,   /* apu, apv */
+    TG_MAX_JWE_PATH_BYTES = 256 /* path */
+};
 
 /* What stands in the clear of a JWE. The slices point into the text. */
 typedef struct tg_jwe {
@@ -14,6 +17,8 @@ typedef struct tg_jwe {
     uint8_t ephemeral[TG_P256_PUBLIC_BYTES]; /* epk; tg_jwe_open checks that it is on the curve */
     uint8_t party_u[TG_MAX_PARTY_BYTES], party_v[TG_MAX_PARTY_BYTES];
     size_t party_u_len, party_v_len;
+    char content_type[TG_MAX_CTY_BYTES + 1]; /* cty; "" where there is none */
+    char path[TG_MAX_JWE_PATH_BYTES + 1];    /* path: where alone it is to be taken; "" where there is none */
     bool has_issued;
     uint64_t issued_unix_s; /* iat */
     bool has_reply;
@@ -25,16 +30,17 @@ typedef struct tg_jwe {
 typedef struct tg_jwe_recipient {
     tg_slice point;           /* P-256, uncompressed */
     const char *kid;          /* printable; NULL or "": none is named */
-    const char *content_type; /* cty, without quotes or backslashes; NULL */
+    const char *content_type; /* cty; NULL */
+    const char *path;         /* path; NULL */
     uint64_t issued_unix_s;   /* iat; 0: none */
     tg_slice reply;           /* reply_jwk: a point; empty: none */
 } tg_jwe_recipient;
 
 /* tg_jwe_parse reads everything that is not sealed, and nothing that the sender did not have to say: `alg`, `enc`,
- * `kid`, `epk`; `apu`, `apv`, `iat` and `reply_jwk` where they are there.
+ * `kid`, `epk`; `apu`, `apv`, `cty`, `path`, `iat` and `reply_jwk` where they are there.
  * err   those of tg_jose_header_read; TG_ERR_SYNTAX: not five parts, an encrypted key, a nonce or tag of another
- *       length; TG_ERR_UNSUPPORTED: another algorithm or curve; TG_ERR_AUTH: reply_jwk is no point of the curve.
- *       detail names the member, never a value
+ *       length; TG_ERR_UNSUPPORTED: another algorithm or curve; TG_ERR_AUTH: reply_jwk is no point of the curve;
+ *       TG_ERR_LIMIT: apu or apv too long. detail.field names the member, never a value
  * keep  `compact` must live while out_jwe is used
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_jwe_parse(tg_slice compact, tg_jwe *out_jwe, tg_detail *detail);

@@ -10,6 +10,7 @@ static tg_result read_claims(const json_t *header, tg_jws_claims *claims, tg_det
     size_t len;
     TG_TRY(tg_jose_expect(header, "alg", "ES256", detail));
     TG_TRY(tg_jose_read_kid(header, claims->kid, detail));
+    TG_TRY(tg_jose_read_text(header, "cty", claims->content_type, sizeof claims->content_type, detail));
     TG_TRY(tg_jose_read_bytes(header, "req", claims->request_sha256, TG_SHA256_BYTES, &len, detail));
     if (len != 0 && len != TG_SHA256_BYTES) {
         tg_detail_set_reason(detail, "`req` must be 32 bytes");
@@ -67,6 +68,7 @@ static tg_result append_header_json(const tg_jws_claims *claims, tg_buf *json)
 {
     TG_TRY(tg_buf_append_str(json, "{\"alg\":\"ES256\",\"kid\":"));
     TG_TRY(tg_json_append_string(json, tg_slice_str(claims->kid)));
+    TG_TRY(tg_jose_append_text(json, "cty", claims->content_type));
     if (claims->has_request) {
         TG_TRY(tg_buf_append_str(json, ",\"req\":\""));
         TG_TRY(

@@ -9,6 +9,7 @@
 /* What the protected header says besides `alg`. */
 typedef struct tg_jws_claims {
     char kid[TG_MAX_KID_BYTES + 1];
+    char content_type[TG_MAX_CTY_BYTES + 1]; /* `cty`: the payload's; "" where there is none */
     bool has_request;
     uint8_t request_sha256[TG_SHA256_BYTES]; /* `req`: the request that this answers */
     bool has_status;

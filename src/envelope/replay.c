@@ -95,49 +95,71 @@ static void turn(tg_replay *replay, uint64_t now_unix_s)
         return;
     }
     digests emptied = replay->old;
-    memset(emptied.slots, 0, replay->num_slots * TG_REPLAY_DIGEST_BYTES);
+    if (emptied.num_used > 0) { /* else its pages were never touched, and need not be */
+        memset(emptied.slots, 0, replay->num_slots * TG_REPLAY_DIGEST_BYTES);
+    }
     emptied.num_used = 0;
     replay->old = replay->young;
     replay->young = emptied;
     replay->opened_unix_s = now_unix_s;
 }
 
-static tg_result check_time(const tg_replay *replay, uint64_t issued_unix_s, uint64_t now_unix_s)
+static tg_replay_verdict judge_time(const tg_replay *replay, uint64_t issued_unix_s, uint64_t now_unix_s)
 {
     const tg_replay_options *options = &replay->options;
-    bool is_old = now_unix_s > issued_unix_s && now_unix_s - issued_unix_s > options->window_s;
-    bool is_ahead = issued_unix_s > now_unix_s && issued_unix_s - now_unix_s > options->ahead_s;
-    bool is_before_start = issued_unix_s < options->started_unix_s + options->ahead_s;
-    return is_old || is_ahead || is_before_start ? tg_fail(TG_ERR_RANGE) : tg_ok();
+    if (now_unix_s > issued_unix_s && now_unix_s - issued_unix_s > options->window_s) {
+        return TG_REPLAY_TOO_OLD;
+    }
+    if (issued_unix_s > now_unix_s && issued_unix_s - now_unix_s > options->ahead_s) {
+        return TG_REPLAY_AHEAD;
+    }
+    return issued_unix_s < options->started_unix_s + options->ahead_s ? TG_REPLAY_BEFORE_START : TG_REPLAY_ADMITTED;
 }
 
-static tg_result admit(tg_replay *replay, const uint8_t *digest)
+static tg_replay_verdict remember(tg_replay *replay, const uint8_t *digest)
 {
     if (is_there(replay, &replay->young, digest) || is_there(replay, &replay->old, digest)) {
-        return tg_fail(TG_ERR_EXISTS);
+        return TG_REPLAY_SEEN;
     }
     if (replay->young.num_used == replay->options.num_entries) {
-        return tg_fail(TG_ERR_LIMIT);
+        return TG_REPLAY_FULL;
     }
     memcpy(find_slot(replay, &replay->young, digest), digest, TG_REPLAY_DIGEST_BYTES);
     replay->young.num_used++;
-    return tg_ok();
+    return TG_REPLAY_ADMITTED;
 }
 
-tg_result tg_replay_admit(tg_replay *replay, const uint8_t digest[TG_REPLAY_DIGEST_BYTES], uint64_t issued_unix_s,
-                          uint64_t now_unix_s)
+/* A full cache has room when its tables change places; a new process knows all once its clock is past what the one
+ * before it could have admitted. */
+static uint64_t wait_of(const tg_replay *replay, tg_replay_verdict verdict)
+{
+    const tg_replay_options *options = &replay->options;
+    uint64_t until_unix_s = 0;
+    if (verdict == TG_REPLAY_FULL) {
+        until_unix_s = replay->opened_unix_s + options->window_s + options->ahead_s + 1;
+    } else if (verdict == TG_REPLAY_BEFORE_START) {
+        until_unix_s = options->started_unix_s + options->ahead_s;
+    } else {
+        return 0;
+    }
+    return until_unix_s > replay->latest_unix_s ? until_unix_s - replay->latest_unix_s : 1;
+}
+
+tg_replay_verdict tg_replay_admit(tg_replay *replay, const uint8_t digest[TG_REPLAY_DIGEST_BYTES],
+                                  uint64_t issued_unix_s, uint64_t now_unix_s, uint64_t *out_wait_s)
 {
     pthread_mutex_lock(&replay->lock);
     if (now_unix_s > replay->latest_unix_s) {
         replay->latest_unix_s = now_unix_s;
     }
     turn(replay, replay->latest_unix_s);
-    tg_result result = check_time(replay, issued_unix_s, replay->latest_unix_s);
-    if (tg_is_ok(result)) {
-        result = admit(replay, digest);
+    tg_replay_verdict verdict = judge_time(replay, issued_unix_s, replay->latest_unix_s);
+    if (verdict == TG_REPLAY_ADMITTED) {
+        verdict = remember(replay, digest);
     }
+    *out_wait_s = wait_of(replay, verdict);
     pthread_mutex_unlock(&replay->lock);
-    return result;
+    return verdict;
 }
 
 size_t tg_replay_len(tg_replay *replay)

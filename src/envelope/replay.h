@@ -21,16 +21,26 @@ typedef struct tg_replay_options {
 TG_MUST_USE tg_result tg_replay_new(const tg_replay_options *options, tg_replay **out_replay);
 void tg_replay_free(tg_replay *replay);
 
+typedef enum tg_replay_verdict {
+    TG_REPLAY_ADMITTED,
+    TG_REPLAY_SEEN,         /* taken before */
+    TG_REPLAY_FULL,         /* there is no room to remember it */
+    TG_REPLAY_TOO_OLD,      /* issued more than window_s ago */
+    TG_REPLAY_AHEAD,        /* issued more than ahead_s from now */
+    TG_REPLAY_BEFORE_START, /* an earlier process may have taken it */
+    TG_REPLAY_NUM_VERDICTS
+} tg_replay_verdict;
+
 /* tg_replay_admit says whether a message may be taken, and remembers it if so. Called when it is known to be authentic:
  * before that, anybody could fill the cache.
- * in    digest: SHA-256 of the message's epk or enc. issued_unix_s: what it says of its time. now_unix_s: the clock
- * err   TG_ERR_RANGE: too old, from before the start, or from the future; TG_ERR_EXISTS: seen before; TG_ERR_LIMIT:
- * full thread  any
+ * in      digest: SHA-256 of the message's epk or enc. issued_unix_s: what it says of its time. now_unix_s: the clock
+ * out     *out_wait_s: after how many seconds at the latest a new message has a chance; 0 where waiting is no remedy
+ * thread  any
  */
-TG_MUST_USE tg_result tg_replay_admit(tg_replay *replay, const uint8_t digest[TG_REPLAY_DIGEST_BYTES],
-                                      uint64_t issued_unix_s, uint64_t now_unix_s);
+TG_MUST_USE tg_replay_verdict tg_replay_admit(tg_replay *replay, const uint8_t digest[TG_REPLAY_DIGEST_BYTES],
+                                              uint64_t issued_unix_s, uint64_t now_unix_s, uint64_t *out_wait_s);
 
-/* tg_replay_len is how many are remembered now. Any thread. */
+/* tg_replay_len is how many are remembered now, in both tables. Any thread. */
 size_t tg_replay_len(tg_replay *replay);
 
 #endif

@@ -96,6 +96,7 @@ size_t tg_delivery_max_bytes(const tg_delivery *delivery)
 static tg_result refuse(tg_delivery_fault *fault, const char *code, const char *reason, tg_code result)
 {
     fault->code = code;
+    fault->detail.field[0] = 0; /* a member that an envelope's reason names, too */
     if (fault->detail.reason[0] == 0) {
         tg_detail_set_reason(&fault->detail, "%s", reason);
     }

@@ -144,7 +144,7 @@ def test_jwe_of_the_jose_tool_with_zip_is_refused(key, tmp_path):
     header = json.loads(base64.urlsafe_b64decode(general["protected"] + "=="))
     header |= general.get("header", {})
     text = ".".join([base64url(json.dumps(header).encode()), "", general["iv"], general["ciphertext"], general["tag"]])
-    assert ours([f"jwe-open {key} {text}"]) == ["refused unsupported"]
+    assert ours([f"jwe-open {key} {text}"]) == ["refused denied"]
 
 
 class OhttpKey:

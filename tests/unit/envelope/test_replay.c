@@ -16,11 +16,19 @@ static tg_replay *some_cache(void)
     return replay;
 }
 
-static tg_result admit(tg_replay *replay, unsigned number, uint64_t issued, uint64_t now)
+static uint64_t wait_s; /* of the last admit in the main thread */
+
+static tg_replay_verdict admit_with(tg_replay *replay, unsigned number, uint64_t issued, uint64_t now,
+                                    uint64_t *out_wait_s)
 {
     uint8_t digest[TG_REPLAY_DIGEST_BYTES] = {1};
     memcpy(digest + 8, &number, sizeof number); /* the first bytes are all the same: they fall together */
-    return tg_replay_admit(replay, digest, issued, now);
+    return tg_replay_admit(replay, digest, issued, now, out_wait_s);
+}
+
+static tg_replay_verdict admit(tg_replay *replay, unsigned number, uint64_t issued, uint64_t now)
+{
+    return admit_with(replay, number, issued, now, &wait_s);
 }
 
 static void tg_replay_admit_twice_is_refused_for_the_whole_window(void **state)
@@ -28,11 +36,11 @@ static void tg_replay_admit_twice_is_refused_for_the_whole_window(void **state)
     tg_replay *replay = some_cache();
     uint64_t now = START + 1000;
     (void)state;
-    assert_ok(admit(replay, 1, now + AHEAD, now));
+    assert_int_equal(admit(replay, 1, now + AHEAD, now), TG_REPLAY_ADMITTED);
     for (uint64_t later = now; later <= now + AHEAD + WINDOW; later++) {
-        assert_code(admit(replay, 1, now + AHEAD, later), TG_ERR_EXISTS);
+        assert_int_equal(admit(replay, 1, now + AHEAD, later), TG_REPLAY_SEEN);
     }
-    assert_code(admit(replay, 1, now + AHEAD, now + AHEAD + WINDOW + 1), TG_ERR_RANGE);
+    assert_int_equal(admit(replay, 1, now + AHEAD, now + AHEAD + WINDOW + 1), TG_REPLAY_TOO_OLD);
     tg_replay_free(replay);
 }
 
@@ -41,14 +49,17 @@ static void tg_replay_admit_at_the_edges_of_time_is_exact(void **state)
     tg_replay *replay = some_cache();
     uint64_t now = START + 1000;
     (void)state;
-    assert_ok(admit(replay, 1, now - WINDOW, now));
-    assert_code(admit(replay, 2, now - WINDOW - 1, now), TG_ERR_RANGE);
-    assert_ok(admit(replay, 3, now + AHEAD, now));
-    assert_code(admit(replay, 4, now + AHEAD + 1, now), TG_ERR_RANGE);
+    assert_int_equal(admit(replay, 1, now - WINDOW, now), TG_REPLAY_ADMITTED);
+    assert_int_equal(admit(replay, 2, now - WINDOW - 1, now), TG_REPLAY_TOO_OLD);
+    assert_int_equal(admit(replay, 3, now + AHEAD, now), TG_REPLAY_ADMITTED);
+    assert_int_equal(admit(replay, 4, now + AHEAD + 1, now), TG_REPLAY_AHEAD);
     tg_replay_free(replay);
     replay = some_cache(); /* what an earlier process may have taken */
-    assert_code(admit(replay, 5, START + AHEAD - 1, START + AHEAD), TG_ERR_RANGE);
-    assert_ok(admit(replay, 6, START + AHEAD, START + AHEAD));
+    assert_int_equal(admit(replay, 5, START + AHEAD - 1, START), TG_REPLAY_BEFORE_START);
+    assert_int_equal(wait_s, AHEAD);
+    assert_int_equal(admit(replay, 5, START + AHEAD - 1, START + AHEAD), TG_REPLAY_BEFORE_START);
+    assert_int_equal(wait_s, 1);
+    assert_int_equal(admit(replay, 6, START + AHEAD, START + AHEAD), TG_REPLAY_ADMITTED);
     tg_replay_free(replay);
 }
 
@@ -57,18 +68,20 @@ static void tg_replay_admit_full_is_refused_until_the_window_is_over(void **stat
     tg_replay *replay = some_cache();
     uint64_t now = START + 1000;
     (void)state;
-    assert_ok(admit(replay, 0, now, now)); /* turns the tables: the span begins here */
+    assert_int_equal(admit(replay, 0, now, now), TG_REPLAY_ADMITTED); /* turns the tables: the span begins here */
     for (unsigned i = 1; i < ENTRIES; i++) {
-        assert_ok(admit(replay, i, now, now));
+        assert_int_equal(admit(replay, i, now, now), TG_REPLAY_ADMITTED);
     }
     assert_int_equal(tg_replay_len(replay), ENTRIES);
-    assert_code(admit(replay, ENTRIES, now, now), TG_ERR_LIMIT);
-    assert_code(admit(replay, 0, now, now), TG_ERR_EXISTS); /* a replay is called one even then */
+    assert_int_equal(admit(replay, ENTRIES, now, now + 5), TG_REPLAY_FULL);
+    assert_int_equal(wait_s, WINDOW + AHEAD + 1 - 5);
+    assert_int_equal(admit(replay, 0, now, now + 5), TG_REPLAY_SEEN); /* a replay is called one even then */
+    assert_int_equal(wait_s, 0);
     uint64_t later = now + WINDOW + AHEAD + 1;
-    assert_ok(admit(replay, ENTRIES, later, later));
+    assert_int_equal(admit(replay, ENTRIES, later, later), TG_REPLAY_ADMITTED);
     assert_int_equal(tg_replay_len(replay), ENTRIES + 1); /* the old ones are still known */
     later += WINDOW + AHEAD + 1;
-    assert_ok(admit(replay, 0, later, later));
+    assert_int_equal(admit(replay, 0, later, later), TG_REPLAY_ADMITTED);
     assert_int_equal(tg_replay_len(replay), 2);
     tg_replay_free(replay);
 }
@@ -78,10 +91,11 @@ static void tg_replay_admit_clock_set_back_makes_nothing_new(void **state)
     tg_replay *replay = some_cache();
     uint64_t now = START + 1000;
     (void)state;
-    assert_ok(admit(replay, 1, now, now));
-    assert_ok(admit(replay, 2, now + 10000, now + 10000)); /* the host turns the clock forward, twice */
-    assert_ok(admit(replay, 3, now + 20000, now + 20000));
-    assert_code(admit(replay, 1, now, now), TG_ERR_RANGE); /* and back */
+    assert_int_equal(admit(replay, 1, now, now), TG_REPLAY_ADMITTED);
+    assert_int_equal(admit(replay, 2, now + 10000, now + 10000),
+                     TG_REPLAY_ADMITTED); /* the host turns the clock forward, twice */
+    assert_int_equal(admit(replay, 3, now + 20000, now + 20000), TG_REPLAY_ADMITTED);
+    assert_int_equal(admit(replay, 1, now, now), TG_REPLAY_TOO_OLD); /* and back */
     tg_replay_free(replay);
 }
 
@@ -89,7 +103,8 @@ static void *admit_all(void *owner)
 {
     size_t num_admitted = 0;
     for (unsigned i = 0; i < ENTRIES; i++) {
-        num_admitted += tg_is_ok(admit(owner, i, START + 100, START + 100));
+        uint64_t ignored;
+        num_admitted += admit_with(owner, i, START + 100, START + 100, &ignored) == TG_REPLAY_ADMITTED;
     }
     return (void *)(uintptr_t)num_admitted;
 }
