@@ -19,8 +19,8 @@ typedef struct tg_aws_secret {
 typedef void tg_aws_secret_fn(const tg_aws_secret *secret, const tg_aws_failure *failure, void *owner);
 
 /* tg_aws_secret_get reads the version with the stage AWSCURRENT. tg_aws_secret_put makes a new one of it: text, or
- * bytes where is_binary; `token` (32 to 64 characters, unique) makes repeating it harmless. err   TG_ERR_LIMIT: a value
- * over TG_AWS_MAX_SECRET_BYTES; TG_ERR_MEMORY; tg_aws_call_start's
+ * bytes where is_binary; `token` (32 to 64 characters, unique) makes repeating it harmless.
+ * err   TG_ERR_LIMIT: a value over TG_AWS_MAX_SECRET_BYTES; TG_ERR_MEMORY; tg_aws_call_start's
  */
 TG_MUST_USE tg_result tg_aws_secret_get(tg_aws_client *client, tg_slice secret_id, tg_aws_secret_fn *done, void *owner,
                                         tg_aws_call **out_call);

@@ -9,8 +9,8 @@
 typedef struct tg_key_service tg_key_service;
 
 /* tg_key_service_new readies it; nothing is asked yet.
- * in    attestation: whose device vouches for the enclave; NULL is a fault, since KMS releases keys to attested
- * enclaves err   TG_ERR_NOT_FOUND, and what is wrong with the settings: added to faults; TG_ERR_MEMORY, TG_ERR_SYSTEM
+ * in    attestation: whose device vouches for the enclave; NULL is a fault, since KMS releases keys to attested ones
+ * err   TG_ERR_NOT_FOUND, and what is wrong with the settings: added to faults; TG_ERR_MEMORY, TG_ERR_SYSTEM
  * keep  settings, attestation and publisher outlive it; tg_key_service_free (NULL is fine) ends its thread, too
  */
 TG_MUST_USE tg_result tg_key_service_new(const tg_enclave_settings *settings, tg_attestation *attestation,

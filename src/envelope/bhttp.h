@@ -32,9 +32,10 @@ typedef struct tg_bhttp {
 } tg_bhttp;
 
 /* tg_bhttp_parse reads one message of either form, with what may be left out at its end (§3.8), and padding.
- * arena  takes the fields and content that came in several chunks; its memory and `message` must live while *out is
- * used err    TG_ERR_TRUNCATED: ends inside a part; TG_ERR_SYNTAX: a framing, a name, a value or padding that is none;
- *        TG_ERR_UNSUPPORTED: a pseudo-field; TG_ERR_LIMIT: one of the limits above; TG_ERR_MEMORY
+ * in    arena: takes the fields and content that came in several chunks; its memory and `message` must live while
+ *       *out_message is used
+ * err   TG_ERR_TRUNCATED: ends inside a part; TG_ERR_SYNTAX: a framing, a name, a value or padding that is none;
+ *       TG_ERR_UNSUPPORTED: a pseudo-field; TG_ERR_LIMIT: one of the limits above; TG_ERR_MEMORY
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_bhttp_parse(tg_slice message, tg_arena *arena, tg_bhttp *out_message);
 

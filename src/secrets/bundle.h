@@ -46,12 +46,17 @@ typedef struct tg_bundle {
 } tg_bundle;
 
 /* tg_bundle_parse reads `text`: an object of the members below. Nothing at all, `test` and `{}` give an empty bundle.
- *   MTLS_CLIENT_CERT_JSON  an object, or a JSON string of one: client_cert (or cert, certificate), client_key (key,
- *                          private_key), ca_cert (ca, ca_certificate), all PEM, all three: the key the certificate's,
- * the chain in order and issued under ca_cert, nothing expired ECS_WATERMARK_ENDPOINT an http or https URL; as every
- * name that ends with _ENDPOINT or _URL rules.names            text sealed only            TLS_CERT_JSON (cert, key),
- * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN err    TG_ERR_SYNTAX and others, with *out_fault set;
- * TG_ERR_MEMORY keep   out_bundle is empty on failure
+ *
+ * MTLS_CLIENT_CERT_JSON: an object, or a JSON string of one, of three PEM texts, all of them: client_cert (or cert,
+ * certificate), client_key (key, private_key), ca_cert (ca, ca_certificate). The key is the certificate's, the chain in
+ * order and issued under ca_cert, nothing expired.
+ *
+ * ECS_WATERMARK_ENDPOINT: an http or https URL, as every name that ends with _ENDPOINT or _URL. rules.names: text.
+ *
+ * Sealed only: TLS_CERT_JSON (cert, key); AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+ *
+ * err   TG_ERR_SYNTAX and others, with *out_fault set; TG_ERR_MEMORY
+ * keep  out_bundle is empty on failure
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_bundle_parse(tg_slice text, const tg_bundle_rules *rules, tg_bundle *out_bundle,
                                                  tg_delivery_fault *out_fault);

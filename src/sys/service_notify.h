@@ -18,9 +18,10 @@ typedef struct tg_service_notify {
 } tg_service_notify;
 
 /* tg_service_notify_open reads NOTIFY_SOCKET (a path, or `@NAME` for an abstract socket), WATCHDOG_USEC and
- * WATCHDOG_PID. err   TG_ERR_SYNTAX, TG_ERR_RANGE, TG_ERR_LIMIT (a path that no socket can have), TG_ERR_UNSUPPORTED
- * (another kind of socket), TG_ERR_SYSTEM; detail names the variable; nothing will be sent then keep  out holds nothing
- * of `environment`; ended by tg_service_notify_close, also after an error
+ * WATCHDOG_PID.
+ * err   TG_ERR_SYNTAX, TG_ERR_RANGE, TG_ERR_LIMIT (a path that no socket can have), TG_ERR_UNSUPPORTED (another kind
+ *       of socket), TG_ERR_SYSTEM; detail names the variable; nothing will be sent then
+ * keep  out holds nothing of `environment`; ended by tg_service_notify_close, also after an error
  */
 TG_MUST_USE tg_result tg_service_notify_open(const char *const *environment, tg_service_notify *out_notify,
                                              tg_detail *detail);

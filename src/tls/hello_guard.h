@@ -18,8 +18,8 @@ typedef struct tg_tls_hello_guard {
 } tg_tls_hello_guard;
 
 /* tg_tls_hello_guard_take looks at the next bytes from the client, in any pieces; zeroed, the guard is at the start.
- * What is no TLS is let through: OpenSSL says better what is wrong with it. err   TG_ERR_LIMIT: a ClientHello longer
- * than `max_hello_bytes`
+ * What is no TLS is let through: OpenSSL says better what is wrong with it.
+ * err   TG_ERR_LIMIT: a ClientHello longer than `max_hello_bytes`
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_tls_hello_guard_take(tg_tls_hello_guard *guard, tg_slice bytes,
                                                          size_t max_hello_bytes);

@@ -21,8 +21,8 @@ enum {
 TG_MUST_USE tg_result tg_tls_tickets_new(uint64_t period_ms, tg_tls_tickets **out_tickets);
 
 /* tg_tls_tickets_rotate puts a fresh key in front: tickets sealed by the one before are still taken, older ones are
- * not. It happens by itself when a ticket is used after the period. Any thread. err   TG_ERR_MEMORY, TG_ERR_SYSTEM; the
- * keys are then as they were
+ * not. It happens by itself when a ticket is used after the period. Any thread.
+ * err   TG_ERR_MEMORY, TG_ERR_SYSTEM; the keys are then as they were
  */
 TG_MUST_USE tg_result tg_tls_tickets_rotate(tg_tls_tickets *tickets);
 
