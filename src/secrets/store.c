@@ -162,31 +162,29 @@ static tg_result refuse(tg_delivery_fault *fault, const char *code, const char *
     return result;
 }
 
-/* Files first beside the old ones: a full disk refuses the delivery while nothing has changed. */
+/* The files first: they may fail for the disk's reasons, and can be undone; what is published cannot. */
 static tg_result bring_into_force(tg_secrets_store *store, const tg_bundle *bundle, tg_secrets *next,
                                   tg_delivery_fault *fault)
 {
     bool has_files = store->directory != NULL && bundle->client != NULL;
+    tg_secrets_files files;
     if (has_files) {
-        tg_result written = tg_secrets_files_write(store->directory, bundle, &fault->detail);
-        if (!tg_is_ok(written)) {
-            return refuse(fault, "cannot_store", "the files cannot be written", written);
+        tg_result replaced = tg_secrets_files_replace(&files, store->directory, bundle, &fault->detail);
+        if (!tg_is_ok(replaced)) {
+            return refuse(fault, "cannot_store", "the files cannot be written", replaced);
         }
     }
     tg_result changed = store->changed != NULL ? store->changed(next, store->owner) : tg_ok();
     if (!tg_is_ok(changed)) {
         if (has_files) {
-            tg_secrets_files_drop(store->directory);
+            tg_secrets_files_undo(&files);
         }
         return refuse(fault, "cannot_apply", "what uses the secrets cannot take them", changed);
     }
     tg_secrets_unref(store->current);
     store->current = tg_secrets_ref(next);
     if (has_files) {
-        tg_result moved = tg_secrets_files_move(store->directory, &fault->detail);
-        if (!tg_is_ok(moved)) {
-            return refuse(fault, "files_are_old", "in force, but the files cannot be replaced", moved);
-        }
+        tg_secrets_files_keep(&files);
     }
     return tg_ok();
 }

@@ -40,9 +40,11 @@ void tg_secrets_store_free(tg_secrets_store *store);
 tg_secrets *tg_secrets_store_current(const tg_secrets_store *store);
 
 /* tg_secrets_store_apply brings a bundle into force: what it holds replaces what was there under the same name, the
- * rest stays. First the three files are written beside the old ones, then `changed` is asked, then each takes its place
- * at once (rename(2)). in    version: above the current one err   TG_ERR_RANGE: it is not; else with *out_fault set:
- * the files cannot be written, `changed` refused; TG_ERR_MEMORY
+ * rest stays. First the files take their places (secrets/files.h), then `changed` is asked; where either fails, files
+ * and set are the old ones.
+ *
+ * in    version: above the current one
+ * err   TG_ERR_RANGE: it is not; else what the files or `changed` say; TG_ERR_MEMORY; with *out_fault set
  */
 TG_MUST_USE tg_result tg_secrets_store_apply(tg_secrets_store *store, const tg_bundle *bundle, uint64_t version,
                                              tg_delivery_fault *out_fault);

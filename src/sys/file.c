@@ -105,14 +105,14 @@ tg_result tg_file_write_all(int fd, tg_slice bytes)
     return tg_ok();
 }
 
-tg_result tg_file_write_new(const char *path, unsigned mode, tg_slice bytes)
+static tg_result write_new(const char *path, unsigned mode, tg_slice bytes, bool is_synced)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return errno == EEXIST ? tg_fail(TG_ERR_EXISTS) : tg_fail_os(errno);
     }
     tg_result result = tg_file_write_all(fd, bytes);
-    if (tg_is_ok(result) && (fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0)) {
+    if (tg_is_ok(result) && (fchmod(fd, (mode_t)mode) != 0 || (is_synced && fsync(fd) != 0))) {
         result = tg_fail_os(errno);
     }
     if (close(fd) != 0 && tg_is_ok(result)) {
@@ -122,4 +122,14 @@ tg_result tg_file_write_new(const char *path, unsigned mode, tg_slice bytes)
         unlink(path);
     }
     return result;
+}
+
+tg_result tg_file_write_new(const char *path, unsigned mode, tg_slice bytes)
+{
+    return write_new(path, mode, bytes, true);
+}
+
+tg_result tg_file_write_new_unsynced(const char *path, unsigned mode, tg_slice bytes)
+{
+    return write_new(path, mode, bytes, false);
 }

@@ -26,6 +26,10 @@ TG_MUST_USE tg_result tg_file_read_fd(int fd, tg_buf *buf, tg_file_progress_fn *
  */
 TG_MUST_USE tg_result tg_file_write_new(const char *path, unsigned mode, tg_slice bytes);
 
+/* tg_file_write_new_unsynced leaves it to the kernel when they reach the disk: for what need not outlive a machine that
+ * loses power, since a sync may take as long as the disk likes. Else as tg_file_write_new. */
+TG_MUST_USE tg_result tg_file_write_new_unsynced(const char *path, unsigned mode, tg_slice bytes);
+
 /* tg_file_write_all writes every byte to `fd`, waiting where it must. err: TG_ERR_SYSTEM */
 TG_MUST_USE tg_result tg_file_write_all(int fd, tg_slice bytes);
 

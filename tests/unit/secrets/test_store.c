@@ -6,6 +6,7 @@
 #include "secrets/store.h"
 #include "sys/file.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -42,11 +43,32 @@ static void check_file(const char *name, unsigned mode, const char *content)
     tg_buf_done(&bytes);
 }
 
+/* No other files than these stand there. */
+static void check_only(const char *folder, const char *const *names, size_t num_names)
+{
+    DIR *directory = opendir(tg_test_path(folder));
+    size_t num_found = 0;
+    const struct dirent *entry;
+    assert_non_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            bool is_known = false;
+            for (size_t i = 0; i < num_names; i++) {
+                is_known = is_known || strcmp(names[i], entry->d_name) == 0;
+            }
+            assert_true(is_known);
+            num_found++;
+        }
+    }
+    closedir(directory);
+    assert_int_equal(num_found, num_names);
+}
+
+static const char *const files[] = {"client.crt", "client.key", "ecs-ca.crt"};
+
 static void check_nothing_left(void)
 {
-    assert_int_not_equal(access(tg_test_path("client.crt.new"), F_OK), 0);
-    assert_int_not_equal(access(tg_test_path("client.key.new"), F_OK), 0);
-    assert_int_not_equal(access(tg_test_path("ecs-ca.crt.new"), F_OK), 0);
+    check_only(".", files, TG_COUNT(files));
 }
 
 typedef struct listener {
@@ -133,6 +155,50 @@ static void tg_secrets_store_apply_that_is_refused_changes_nothing(void **state)
     test_parts_done(&second);
 }
 
+/* Of the first delivery nothing is left; what cannot be put into force is not on the disk either. */
+static void tg_secrets_store_apply_that_is_refused_first_leaves_no_file(void **state)
+{
+    test_parts parts = test_make_parts("first");
+    tg_bundle bundle = parse_parts(&parts);
+    listener told = {.answer = {TG_ERR_MEMORY, 0}};
+    tg_secrets_store *store;
+    tg_delivery_fault fault;
+    (void)state;
+    assert_ok(tg_secrets_store_new(tg_test_folder(), on_changed, &told, &store));
+    assert_code(tg_secrets_store_apply(store, &bundle, 1, &fault), TG_ERR_MEMORY);
+    assert_string_equal(fault.code, "cannot_apply");
+    check_only(".", NULL, 0);
+    tg_secrets_store_free(store);
+    tg_bundle_done(&bundle);
+    test_parts_done(&parts);
+}
+
+/* As a process leaves them that is killed between two steps of a replacement. */
+static void tg_secrets_files_prepare_after_a_kill_puts_the_old_back(void **state)
+{
+    tg_detail detail = {0};
+    (void)state;
+    tg_test_write_file("client.crt", TG_LIT("new")); /* the first has moved, the others have not */
+    tg_test_write_file("client.key", TG_LIT("old"));
+    tg_test_write_file("ecs-ca.crt", TG_LIT("old"));
+    tg_test_write_file("client.key.new", TG_LIT("new"));
+    tg_test_write_file("ecs-ca.crt.new", TG_LIT("new"));
+    for (size_t i = 0; i < TG_COUNT(files); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.old", files[i]);
+        tg_test_write_file(name, TG_LIT("old"));
+    }
+    assert_ok(tg_secrets_files_prepare(tg_test_folder(), &detail));
+    check_nothing_left();
+    for (size_t i = 0; i < TG_COUNT(files); i++) {
+        check_file(files[i], 0644, "old");
+    }
+    tg_test_write_file("client.key.old", TG_LIT("older")); /* killed while it forgot the old ones */
+    assert_ok(tg_secrets_files_prepare(tg_test_folder(), &detail));
+    check_nothing_left();
+    check_file("client.key", 0644, "old");
+}
+
 static void tg_secrets_store_apply_without_its_directory_keeps_the_old(void **state)
 {
     test_parts parts = test_make_parts("first");
@@ -153,10 +219,15 @@ static void tg_secrets_store_apply_without_its_directory_keeps_the_old(void **st
     check_file("gone/client.crt", 0644, parts.cert);
     tg_secrets_store_free(store);
     assert_int_equal(mkdir(tg_test_path("blocked"), 0755), 0);
-    assert_int_equal(mkdir(tg_test_path("blocked/client.key"), 0755), 0); /* rename(2) cannot replace that */
+    assert_int_equal(mkdir(tg_test_path("blocked/client.key"), 0755), 0); /* no file, and nothing to replace */
+    tg_test_write_file("blocked/client.crt", TG_LIT("old"));
     assert_ok(tg_secrets_store_new(tg_test_path("blocked"), NULL, NULL, &store));
-    assert_code(tg_secrets_store_apply(store, &bundle, 1, &fault), TG_ERR_SYSTEM);
-    assert_string_equal(fault.code, "files_are_old");
+    assert_code(tg_secrets_store_apply(store, &bundle, 1, &fault), TG_ERR_UNSUPPORTED);
+    assert_string_equal(fault.code, "cannot_store");
+    assert_non_null(strstr(fault.detail.file, "blocked/client.key"));
+    assert_int_equal(tg_secrets_version(tg_secrets_store_current(store)), 0);
+    check_file("blocked/client.crt", 0644, "old");
+    check_only("blocked", (const char *const[]){"client.crt", "client.key"}, 2);
     tg_secrets_store_free(store);
     tg_bundle_done(&bundle);
     test_parts_done(&parts);
@@ -231,6 +302,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(tg_secrets_store_apply_twice_merges_and_replaces_files, tg_test_folder_set_up,
                                         tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(tg_secrets_store_apply_that_is_refused_changes_nothing, tg_test_folder_set_up,
+                                        tg_test_folder_tear_down),
+        cmocka_unit_test_setup_teardown(tg_secrets_store_apply_that_is_refused_first_leaves_no_file,
+                                        tg_test_folder_set_up, tg_test_folder_tear_down),
+        cmocka_unit_test_setup_teardown(tg_secrets_files_prepare_after_a_kill_puts_the_old_back, tg_test_folder_set_up,
                                         tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(tg_secrets_store_apply_without_its_directory_keeps_the_old,
                                         tg_test_folder_set_up, tg_test_folder_tear_down),

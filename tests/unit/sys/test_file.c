@@ -44,7 +44,7 @@ static void read_regular_takes_no_other_kind_and_never_waits(void **state)
     assert_code(tg_file_read_regular(tg_test_folder(), &buf), TG_ERR_UNSUPPORTED);
     assert_code(tg_file_read_regular("/dev/zero", &buf), TG_ERR_UNSUPPORTED);
     assert_int_equal(tg_file_read_regular(path, &buf).os_error, ENOENT);
-    assert_ok(tg_file_write_new(path, 0600, TG_LIT("abc")));
+    assert_ok(tg_file_write_new_unsynced(path, 0600, TG_LIT("abc")));
     assert_ok(tg_file_read_regular(path, &buf));
     assert_slice(tg_buf_slice(&buf), "abc");
     assert_code(tg_file_read_regular(path, &buf), TG_ERR_LIMIT);

@@ -35,6 +35,7 @@ by_socat() { socat -t 20 - VSOCK-CONNECT:1:7777 2>&1; }
 by_tool() { teegate secrets send vsock:local:7777 "$@" 2>&1; }
 
 export DEK_FILE="$WORK/dek" SCHEMA_DIR="$WORK/schemas" LISTEN_ADDRESS=vsock:any:8443 ADMIN_ADDRESS=tcp:127.0.0.1:9090
+mount -t tmpfs -o size=48k,mode=0755 certs certs # a disk that can be filled
 start enclave env SECRETS_ADDRESS=vsock:any:7777 SECRETS_DIR="$WORK/certs" SECRETS_VALUES=PARTNER_TOKEN \
     teegate-enclave --local-mode
 ENCLAVE=$!
@@ -85,6 +86,17 @@ contains tool_refused_reason "$said" bad_certificate
 holds old_ones_stay in_force first
 equal old_version_stays "$(version)" 4
 holds no_content_in_the_log sh -c '! grep -e hunter2 -e "PRIVATE KEY" enclave.log'
+
+# A full disk refuses the delivery, and what was there stays; the directory itself may go and come.
+dd if=/dev/zero of=certs/filler bs=1k 2>/dev/null
+refused full_disk "$(by_socat <second/secrets.json)" cannot_store
+holds full_disk_keeps_the_files in_force first
+equal full_disk_keeps_the_version "$(version)" 4
+equal full_disk_leaves_nothing "$(ls certs | tr '\n' ' ')" "client.crt client.key ecs-ca.crt filler "
+umount certs && rmdir certs
+refused directory_gone "$(by_socat <second/secrets.json)" cannot_store
+equal directory_gone_keeps_the_version "$(version)" 4
+mkdir certs
 
 # Half a delivery, then nothing: others are served meanwhile, and the sender is told when its time is over.
 (head -c 100 first/secrets.json; sleep 14) | socat -t 20 - VSOCK-CONNECT:1:7777 >stalled 2>&1 &
