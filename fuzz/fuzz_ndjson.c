@@ -32,19 +32,37 @@ static void set_up(void)
     tg_secret_free(secret);
 }
 
-static uint64_t run(tg_rewrite_mode mode, size_t max_line, tg_slice input, size_t step, tg_buf *out)
+/* Feeds pieces of `step` bytes, does `budget` of work at a time and takes away what may be taken after each. */
+static uint64_t run(tg_rewrite_mode mode, size_t max_line, tg_slice input, size_t step, size_t budget, tg_buf *out)
 {
-    tg_rewrite_options options = {.root = tg_tiny_root("{a:!,b:[!]}", false), .mode = mode, .max_fields = 20};
+    tg_ndjson_options options = {
+        .rewrite = {.root = tg_tiny_root("{a:!,b:[!]}", false), .mode = mode, .max_fields = 20},
+        .max_line_bytes = max_line};
     tg_ndjson ndjson;
-    tg_ndjson_init(&ndjson, &options, max_line);
+    tg_buf piece;
+    tg_ndjson_init(&ndjson, &options);
     tg_buf_init_wiped(out, 1 << 24);
-    for (size_t at = 0; at < input.len; at += step) {
-        must(tg_is_ok(tg_ndjson_feed(&ndjson, ring, tg_slice_first(tg_slice_from(input, at), step), out)));
+    tg_buf_init_wiped(&piece, 1 << 24);
+    for (size_t at = 0; !ndjson.is_at_end; at += step) {
+        if (at < input.len) {
+            tg_ndjson_feed(&ndjson, tg_slice_first(tg_slice_from(input, at), step));
+        } else {
+            tg_ndjson_end(&ndjson);
+        }
+        tg_result result;
+        do {
+            result = tg_ndjson_step(&ndjson, ring, budget, &piece);
+            must(tg_is_ok(result) || result.code == TG_ERR_AGAIN);
+            tg_slice done = tg_slice_first(tg_buf_slice(&piece), tg_buf_len(&piece) - ndjson.unfinished);
+            must(tg_is_ok(tg_buf_append(out, done)));
+            tg_buf_consume(&piece, done.len);
+        } while (!tg_is_ok(result));
     }
-    must(tg_is_ok(tg_ndjson_end(&ndjson, ring, out)));
+    must(tg_buf_len(&piece) == 0);
     uint64_t num_refused = ndjson.num_refused;
     must(num_refused <= ndjson.num_lines);
     tg_ndjson_done(&ndjson);
+    tg_buf_done(&piece);
     return num_refused;
 }
 
@@ -67,13 +85,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     tg_slice input = tg_slice_of(data + 2, size - 2);
     tg_buf whole, cut, back, again;
-    uint64_t num_refused = run(TG_REWRITE_ENCRYPT, MAX_LINE, input, SIZE_MAX / 2, &whole);
-    must(run(TG_REWRITE_ENCRYPT, MAX_LINE, input, 1 + data[0], &cut) == num_refused);
+    uint64_t num_refused = run(TG_REWRITE_ENCRYPT, MAX_LINE, input, SIZE_MAX / 2, SIZE_MAX, &whole);
+    must(run(TG_REWRITE_ENCRYPT, MAX_LINE, input, 1 + data[0], 1 + data[1], &cut) == num_refused);
     must(tg_slice_equal(tg_buf_slice(&whole), tg_buf_slice(&cut)));
     must(num_newlines(tg_buf_slice(&whole)) == num_newlines(input));
     if (num_refused == 0) {
-        must(run(TG_REWRITE_DECRYPT, 1 << 20, tg_buf_slice(&whole), 1 + data[1], &back) == 0);
-        must(run(TG_REWRITE_ENCRYPT, 1 << 20, tg_buf_slice(&back), SIZE_MAX / 2, &again) == 0);
+        must(run(TG_REWRITE_DECRYPT, 1 << 20, tg_buf_slice(&whole), 1 + data[1], 1 + data[0], &back) == 0);
+        must(run(TG_REWRITE_ENCRYPT, 1 << 20, tg_buf_slice(&back), SIZE_MAX / 2, SIZE_MAX, &again) == 0);
         must(tg_slice_equal(tg_buf_slice(&whole), tg_buf_slice(&again)));
         tg_buf_done(&back);
         tg_buf_done(&again);

@@ -1,10 +1,9 @@
 #include "enclave/field_api.h"
 
 #include "enclave/bulk_api.h"
-#include "enclave/clients.h"
+#include "enclave/field_access.h"
 #include "enclave/measures.h"
 #include "fields/rewrite.h"
-#include "sys/clock.h"
 
 /* Bytes of work in one turn of the loop: some 100 us. */
 enum { STEP_BUDGET = 65536 };
@@ -29,16 +28,7 @@ static const tg_slice no_pointer = {NULL, 0};
 static void end_work(field_work *work)
 {
     tg_tick_cancel(&work->tick);
-    tg_bulk *bulk = TG_TAKE(work->bulk);
-    if (bulk != NULL) {
-        tg_bulk_done(bulk);
-    }
     tg_serving_unref(TG_TAKE(work->serving));
-}
-
-static bool is_encrypt(const tg_http_request *request)
-{
-    return tg_slice_equal(request->path, TG_LIT("/encrypt"));
 }
 
 static bool check_media_type(tg_http_request *request, bool *out_is_bulk)
@@ -61,16 +51,9 @@ static bool check_media_type(tg_http_request *request, bool *out_is_bulk)
     return true;
 }
 
-/* /encrypt is open unless a list is set; /decrypt is closed unless one is. */
 static bool check_client(tg_site *site, tg_http_request *request)
 {
-    const tg_setting_list *allowed =
-        is_encrypt(request) ? &site->settings->encrypt_allowed_clients : &site->settings->decrypt_allowed_clients;
-    if (is_encrypt(request) && allowed->num_items == 0) {
-        return true;
-    }
-    int64_t now_unix_s = (int64_t)(tg_clock_unix_ms() / 1000);
-    if (tg_clients_allow(allowed, tg_stream_peer(request->stream), now_unix_s)) {
+    if (tg_field_access_is_allowed(site, request)) {
         return true;
     }
     tg_site_refuse(request, 403, "forbidden", "no client certificate that is allowed to do this", no_pointer);
@@ -126,9 +109,14 @@ void tg_field_api_head(tg_site *site, tg_http_request *request)
         return;
     }
     *work = (field_work){.site = site, .request = request, .serving = site->serving};
-    if (find_schema(site, request, work) && check_keys(request, work) &&
-        (!is_bulk || begin_bulk(site, request, work))) {
+    if (!find_schema(site, request, work) || !check_keys(request, work)) {
+        return;
+    }
+    if (!is_bulk) {
         tg_serving_ref(work->serving);
+        request->user = work;
+    } else if (begin_bulk(site, request, work)) {
+        work->serving = NULL; /* the stream's own matter */
         request->user = work;
     }
 }
@@ -152,10 +140,8 @@ static bool read_lenient(tg_slice query, bool *out_is_lenient)
     return true;
 }
 
-static void refuse_for_memory(field_work *work)
+static void refuse_for_memory(tg_http_request *request)
 {
-    tg_http_request *request = work->request;
-    end_work(work);
     tg_site_refuse(request, 503, NULL, "the bodies in flight take all the memory that is set aside for them",
                    no_pointer);
 }
@@ -186,7 +172,8 @@ static void answer(field_work *work, tg_buf *body)
                                       TG_HTTP_HEADER("Cache-Control", "no-store")};
     tg_http_request *request = work->request;
     tg_rewrite_counts counts = tg_rewrite_get_counts(work->rewrite);
-    tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), counts.num_fields, counts.num_old_key);
+    tg_measures_fields(tg_schema_name(work->schema), tg_field_access_is_encrypt(request), counts.num_fields,
+                       counts.num_old_key);
     settle_budget(work, body->cap + request->arena->used);
     end_work(work);
     tg_http_respond(request, 200, headers, TG_COUNT(headers), body);
@@ -213,7 +200,9 @@ static void step(field_work *work)
         result = tg_rewrite_plan(work->rewrite, STEP_BUDGET);
         work->is_planned = tg_is_ok(result);
         if (work->is_planned && !take_budget(work)) {
-            refuse_for_memory(work);
+            tg_http_request *request = work->request;
+            end_work(work);
+            refuse_for_memory(request);
             return;
         }
     }
@@ -250,64 +239,43 @@ static void begin(tg_site *site, tg_http_request *request, tg_rewrite_mode mode,
     step(work);
 }
 
-/* What a stream may hold is counted at once: it cannot be refused later. */
 static bool begin_bulk(tg_site *site, tg_http_request *request, field_work *work)
 {
+    bool is_encrypt = tg_field_access_is_encrypt(request);
     bool is_lenient = false;
-    if (!is_encrypt(request) && request->has_query && !read_lenient(request->query, &is_lenient)) {
+    if (!is_encrypt && request->has_query && !read_lenient(request->query, &is_lenient)) {
         tg_site_refuse(request, 400, "bad_request", "lenient is 0 or 1", no_pointer);
         return false;
     }
-    tg_bulk *bulk = tg_arena_zalloc(request->arena, 1, sizeof *bulk);
-    if (bulk == NULL || !tg_http_budget_take(site->budget, TG_BULK_BUDGET_BYTES, 0)) {
-        tg_site_refuse(request, 503, NULL, "the bodies in flight take all the memory that is set aside for them",
-                       no_pointer);
-        return false;
-    }
-    work->budgeted = TG_BULK_BUDGET_BYTES;
     const tg_rewrite_options options = {.root = work->root,
-                                        .mode = is_encrypt(request) ? TG_REWRITE_ENCRYPT : TG_REWRITE_DECRYPT,
+                                        .mode = is_encrypt ? TG_REWRITE_ENCRYPT : TG_REWRITE_DECRYPT,
                                         .is_lenient = is_lenient,
                                         .max_fields = (size_t)site->settings->max_fields_per_request};
-    tg_bulk_init(bulk, request, &options, tg_serving_keys(work->serving));
-    work->bulk = bulk;
+    if (!tg_is_ok(tg_bulk_new(site, request, &options, work->schema, &work->bulk))) {
+        refuse_for_memory(request);
+        return false;
+    }
     return true;
-}
-
-static void settle_bulk(field_work *work, tg_bulk_state state)
-{
-    tg_http_request *request = work->request;
-    if (state == TG_BULK_GOES_ON) {
-        return;
-    }
-    tg_measures_fields(tg_schema_name(work->schema), is_encrypt(request), (size_t)work->bulk->ndjson.num_fields,
-                       (size_t)work->bulk->ndjson.num_old_key);
-    end_work(work);
-    if (state == TG_BULK_ENDED) {
-        tg_http_answer_end(request);
-    } else {
-        tg_http_answer_abort(request);
-    }
 }
 
 void tg_field_api_body(tg_http_request *request, tg_slice piece)
 {
-    field_work *work = request->user;
-    settle_bulk(work, tg_bulk_take(work->bulk, piece));
+    const field_work *work = request->user;
+    tg_bulk_take(work->bulk, piece);
 }
 
 void tg_field_api_writable(tg_http_request *request)
 {
-    field_work *work = request->user;
-    settle_bulk(work, tg_bulk_write(work->bulk));
+    const field_work *work = request->user;
+    tg_bulk_write(work->bulk);
 }
 
-static bool is_bulk_ended(field_work *work)
+static bool is_bulk_ended(const field_work *work)
 {
     if (work->bulk == NULL) {
         return false;
     }
-    settle_bulk(work, tg_bulk_end(work->bulk));
+    tg_bulk_end(work->bulk);
     return true;
 }
 
@@ -336,15 +304,20 @@ void tg_field_api_decrypt(tg_site *site, tg_http_request *request)
 void tg_field_api_cancel(tg_site *site, tg_http_request *request)
 {
     (void)site;
-    if (request->user != NULL) {
-        end_work(request->user);
+    field_work *work = request->user;
+    if (work != NULL && work->bulk != NULL) {
+        tg_bulk_cancel(work->bulk);
+    } else if (work != NULL) {
+        end_work(work);
     }
 }
 
 void tg_field_api_end(const tg_http_request *request)
 {
     field_work *work = request->user;
-    if (work != NULL && work->budgeted > 0) {
+    if (work != NULL && work->bulk != NULL) {
+        tg_bulk_settle(work->bulk);
+    } else if (work != NULL && work->budgeted > 0) {
         tg_http_budget_give(work->site->budget, work->budgeted);
         work->budgeted = 0;
     }

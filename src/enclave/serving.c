@@ -92,6 +92,13 @@ void tg_serving_unref(tg_serving *serving)
     }
 }
 
+bool tg_serving_has_same_issuers(const tg_serving *a, const tg_serving *b)
+{
+    const tg_tls_context *tls_a = tg_snapshot_tls(a->snapshot), *tls_b = tg_snapshot_tls(b->snapshot);
+    return tls_a == tls_b || tls_a == NULL || tls_b == NULL ||
+           tg_slice_equal(tg_tls_context_issuers_sha256(tls_a), tg_tls_context_issuers_sha256(tls_b));
+}
+
 const tg_snapshot *tg_serving_snapshot(const tg_serving *serving)
 {
     return serving->snapshot;

@@ -20,6 +20,9 @@ TG_MUST_USE tg_result tg_serving_new_without_keys(tg_snapshot *snapshot, tg_serv
 tg_serving *tg_serving_ref(tg_serving *serving);
 void tg_serving_unref(tg_serving *serving);
 
+/* tg_serving_has_same_issuers says whether two trust the same authorities of clients. */
+bool tg_serving_has_same_issuers(const tg_serving *a, const tg_serving *b);
+
 const tg_snapshot *tg_serving_snapshot(const tg_serving *serving);
 /* tg_serving_keys is NULL while no data key is there, and in one made without keys. */
 tg_field_keys *tg_serving_keys(const tg_serving *serving);

@@ -27,15 +27,6 @@ struct tg_worker {
     _Atomic bool has_come_round; /* since tg_worker_is_alive was last called */
 };
 
-/* A connection's client was looked at when it came, under the authorities of then. */
-static bool are_issuers_changed(const tg_serving *old, const tg_serving *new)
-{
-    const tg_tls_context *before = tg_snapshot_tls(tg_serving_snapshot(old));
-    const tg_tls_context *now = tg_snapshot_tls(tg_serving_snapshot(new));
-    return before != NULL && now != NULL &&
-           !tg_slice_equal(tg_tls_context_issuers_sha256(before), tg_tls_context_issuers_sha256(now));
-}
-
 /* Takes the newest snapshot up. Without memory for it the old one serves on, and the next change tries again. */
 static void take_up(void *owner)
 {
@@ -49,7 +40,8 @@ static void take_up(void *owner)
                TG_F_STR("remedy", "raise the memory limit, or RLIMIT_MEMLOCK"));
         return;
     }
-    if (are_issuers_changed(worker->site.serving, next)) {
+    /* A connection's client was looked at when it came, under the authorities of then. */
+    if (!tg_serving_has_same_issuers(worker->site.serving, next)) {
         tg_http_server_renew(worker->server);
     }
     tg_serving_unref(worker->site.serving);

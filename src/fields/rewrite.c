@@ -42,6 +42,16 @@ tg_result tg_rewrite_new(tg_arena *arena, const tg_rewrite_options *options, tg_
     return tg_ok();
 }
 
+void tg_rewrite_again(tg_rewrite *rewrite, tg_slice body)
+{
+    rewrite->body = body;
+    rewrite->phase = PLANNING;
+    rewrite->next_span = 0;
+    rewrite->copied = 0;
+    rewrite->counts = (tg_rewrite_counts){0};
+    tg_walk_again(&rewrite->walk, body);
+}
+
 static tg_result refuse(tg_rewrite *rewrite, tg_fault_kind kind, size_t offset, const char *message)
 {
     rewrite->fault = (tg_fault){.kind = kind, .message = message, .offset = offset};
@@ -247,11 +257,49 @@ static tg_result seal_batch(tg_rewrite *rewrite, tg_field_keys *keys, const batc
     return tg_ok();
 }
 
+/* The same, but for the tokens themselves: they are left to the queue. */
+static tg_result queue_batch(tg_rewrite *rewrite, tg_field_keys *keys, const batch *chosen, tg_buf *out)
+{
+    tg_seal_queue *queue = rewrite->options.queue;
+    uint8_t *at;
+    tg_result room = tg_buf_reserve(out, chosen->output_max, &at);
+    if (!tg_is_ok(room)) {
+        return refuse_output(rewrite, room);
+    }
+    const uint8_t *begin = at;
+    size_t before = tg_buf_len(out);
+    for (size_t i = 0; i < chosen->num_spans; i++) {
+        const tg_span *span = next_span(rewrite);
+        size_t gap = span->at - rewrite->copied;
+        memcpy(at, rewrite->body.ptr + rewrite->copied, gap);
+        at += gap;
+        tg_slice plaintext =
+            is_string(span) ? inside_quotes(rewrite, span) : tg_slice_of(rewrite->body.ptr + span->at, span->len);
+        *at++ = '"';
+        if (tg_seal_queue_is_full(queue) && !tg_is_ok(tg_seal_queue_seal(queue, keys, out))) {
+            return refuse_internal(rewrite);
+        }
+        tg_seal_queue_add(queue, is_string(span) ? TG_TOKEN_STRING : TG_TOKEN_JSON, plaintext,
+                          before + (size_t)(at - begin));
+        at += tg_token_len(plaintext.len);
+        *at++ = '"';
+        rewrite->copied = span->at + span->len;
+        pass_span(rewrite);
+    }
+    tg_buf_commit(out, (size_t)(at - begin));
+    return tg_ok();
+}
+
 static tg_result seal_some(tg_rewrite *rewrite, tg_field_keys *keys, tg_buf *out, size_t *budget)
 {
     batch chosen = choose_batch(rewrite, *budget);
-    tg_result result = seal_batch(rewrite, keys, &chosen, out);
-    tg_field_keys_scratch_end(keys);
+    tg_result result;
+    if (rewrite->options.queue != NULL && chosen.num_escaped_bytes == 0) {
+        result = queue_batch(rewrite, keys, &chosen, out);
+    } else {
+        result = seal_batch(rewrite, keys, &chosen, out);
+        tg_field_keys_scratch_end(keys);
+    }
     *budget -= tg_size_min(*budget, chosen.work);
     return result;
 }

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "fields/fault.h"
 #include "fields/keys.h"
+#include "fields/seal_queue.h"
 #include "schema/pii_graph.h"
 
 typedef enum tg_rewrite_mode { TG_REWRITE_ENCRYPT, TG_REWRITE_DECRYPT } tg_rewrite_mode;
@@ -28,6 +29,9 @@ typedef struct tg_rewrite_options {
     tg_rewrite_mode mode;
     bool is_lenient;   /* decrypt: what is no token passes as it is */
     size_t max_fields; /* PII values of one document (null counts for nothing) */
+    /* Encrypt: where tokens may still be missing when tg_rewrite_apply returns, until the caller has the queue sealed.
+     * NULL: they are all there. */
+    tg_seal_queue *queue;
 } tg_rewrite_options;
 
 typedef struct tg_rewrite tg_rewrite;
@@ -47,6 +51,9 @@ static inline size_t tg_rewrite_arena_bytes(size_t max_fields)
  */
 TG_MUST_USE tg_result tg_rewrite_new(tg_arena *arena, const tg_rewrite_options *options, tg_slice body,
                                      tg_rewrite **out_rewrite);
+
+/* tg_rewrite_again ends with one body and begins with another, in the memory that it has. Not after a failure. */
+void tg_rewrite_again(tg_rewrite *rewrite, tg_slice body);
 
 /* tg_rewrite_plan does the next piece of the planning.
  * budget  about how many bytes to scan in this call; a step of any size makes progress

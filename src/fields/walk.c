@@ -22,6 +22,17 @@ void tg_walk_init(tg_walk *walk, tg_arena *arena, tg_slice text, const tg_pii_ro
     start(walk);
 }
 
+void tg_walk_again(tg_walk *walk, tg_slice text)
+{
+    walk->text = text;
+    walk->locate_at = SIZE_MAX;
+    walk->num_spans = 0;
+    walk->last_chunk = NULL; /* those that hang at first_chunk are filled again */
+    walk->charge = 0;
+    tg_json_index_init(&walk->index, text);
+    start(walk);
+}
+
 void tg_walk_locate(tg_walk *walk, size_t offset)
 {
     walk->locate_at = offset;

@@ -77,6 +77,9 @@ typedef struct tg_walk {
  */
 void tg_walk_init(tg_walk *walk, tg_arena *arena, tg_slice text, const tg_pii_root *root, size_t max_spans);
 
+/* tg_walk_again begins anew with another text, in the memory that the walk has already. */
+void tg_walk_again(tg_walk *walk, tg_slice text);
+
 /* tg_walk_step goes on by about `budget` bytes.
  * in    budget: names that are matched against patterns count for more than their bytes; SIZE_MAX: to the end
  * err   TG_ERR_AGAIN: more remains; TG_ERR_SYNTAX: walk->fault says why it is refused

@@ -97,6 +97,22 @@ static tg_result push_frame(tg_walk *walk, tg_pii_state state)
     return tg_ok();
 }
 
+/* Makes the next chunk of spans the last one: one that an earlier text has left, or a new one. */
+static bool begin_chunk(tg_walk *walk)
+{
+    tg_span_chunk **link = walk->last_chunk != NULL ? &walk->last_chunk->next : &walk->first_chunk;
+    if (*link == NULL) {
+        tg_span_chunk *chunk = tg_arena_alloc(walk->arena, sizeof *chunk);
+        if (chunk == NULL) {
+            return false;
+        }
+        chunk->next = NULL;
+        *link = chunk;
+    }
+    walk->last_chunk = *link;
+    return true;
+}
+
 static tg_result add_span(tg_walk *walk, size_t at, size_t end, tg_span_kind kind)
 {
     if (walk->locate_at != SIZE_MAX) {
@@ -106,14 +122,8 @@ static tg_result add_span(tg_walk *walk, size_t at, size_t end, tg_span_kind kin
         return refuse_value(walk, TG_FAULT_PAYLOAD_TOO_LARGE, at, "the document has more PII fields than are allowed");
     }
     size_t place = walk->num_spans % TG_SPANS_PER_CHUNK;
-    if (place == 0) {
-        tg_span_chunk *chunk = tg_arena_alloc(walk->arena, sizeof *chunk);
-        if (chunk == NULL) {
-            return refuse_memory(walk);
-        }
-        chunk->next = NULL;
-        *(walk->last_chunk != NULL ? &walk->last_chunk->next : &walk->first_chunk) = chunk;
-        walk->last_chunk = chunk;
+    if (place == 0 && !begin_chunk(walk)) {
+        return refuse_memory(walk);
     }
     walk->last_chunk->spans[place] = (tg_span){(uint32_t)at, (uint32_t)(end - at), kind};
     walk->num_spans++;

@@ -16,7 +16,7 @@
 
 #define MAX_DOCUMENT_BYTES ((size_t)1 << 30)
 #define MAX_ARENA_BYTES    ((size_t)4 << 30)
-enum { STEP_BYTES = 1 << 20, PIECE_BYTES = 1 << 18, MAX_LINE_BYTES = 1 << 26 };
+enum { STEP_BYTES = 1 << 20, PIECE_BYTES = 1 << 16, MAX_LINE_BYTES = 1 << 26 };
 
 #define SCHEMA_OPTIONS                                                                                                 \
     {.name = "schema",                                                                                                 \
@@ -197,32 +197,49 @@ static int say_refused_lines(const tg_ndjson *ndjson, tg_console *console)
     return TG_EXIT_FINDINGS;
 }
 
+/* Rewrites what has been fed, and writes what comes of it. */
+static int write_lines(tg_ndjson *ndjson, tg_field_keys *keys, tg_buf *out, tg_console *console)
+{
+    tg_result result;
+    do {
+        result = tg_ndjson_step(ndjson, keys, SIZE_MAX, out);
+        if (!tg_is_ok(result) && result.code != TG_ERR_AGAIN) {
+            return tg_console_fail_result(console, "the lines cannot be rewritten", result);
+        }
+        int status = tg_console_write(console, tg_buf_slice(out));
+        if (status != TG_EXIT_OK) {
+            return status;
+        }
+        tg_buf_clear(out);
+    } while (!tg_is_ok(result));
+    return TG_EXIT_OK;
+}
+
 /* Reads a piece, rewrites its lines and writes them before the next is read: memory holds a piece and a line. */
 static int rewrite_lines(tg_ndjson *ndjson, tg_field_keys *keys, tg_buf *piece, tg_buf *out, tg_console *console)
 {
+    uint8_t *at;
+    tg_result result = tg_buf_reserve(piece, PIECE_BYTES, &at);
+    if (!tg_is_ok(result)) {
+        return tg_console_fail_result(console, "the lines cannot be rewritten", result);
+    }
     for (;;) {
-        uint8_t *at;
-        tg_buf_clear(piece);
-        tg_result result = tg_buf_reserve(piece, PIECE_BYTES, &at);
-        ssize_t len = tg_is_ok(result) ? read(console->in_fd, at, PIECE_BYTES) : 0;
+        ssize_t len = read(console->in_fd, at, PIECE_BYTES);
         if (len < 0 && errno == EINTR) {
             continue;
         }
         if (len < 0) {
             return tg_console_fail_result(console, "standard input cannot be read", tg_fail_os(errno));
         }
-        if (tg_is_ok(result)) {
-            result = len > 0 ? tg_ndjson_feed(ndjson, keys, tg_slice_of(at, (size_t)len), out)
-                             : tg_ndjson_end(ndjson, keys, out);
+        if (len > 0) {
+            tg_ndjson_feed(ndjson, tg_slice_of(at, (size_t)len));
+        } else {
+            tg_ndjson_end(ndjson);
         }
-        if (!tg_is_ok(result)) {
-            return tg_console_fail_result(console, "the lines cannot be rewritten", result);
-        }
-        int status = tg_console_write(console, tg_buf_slice(out));
+        int status = write_lines(ndjson, keys, out, console);
         if (status != TG_EXIT_OK || len == 0) {
             return status != TG_EXIT_OK ? status : say_refused_lines(ndjson, console);
         }
-        tg_buf_clear(out);
     }
 }
 
@@ -230,7 +247,7 @@ static int rewrite_stream(const tg_rewrite_options *options, tg_field_keys *keys
 {
     tg_ndjson ndjson;
     tg_buf piece, out;
-    tg_ndjson_init(&ndjson, options, MAX_LINE_BYTES);
+    tg_ndjson_init(&ndjson, &(tg_ndjson_options){.rewrite = *options, .max_line_bytes = MAX_LINE_BYTES});
     tg_buf_init_wiped(&piece, PIECE_BYTES);
     tg_buf_init_wiped(&out, SIZE_MAX / 2);
     int status = rewrite_lines(&ndjson, keys, &piece, &out, console);

@@ -257,6 +257,30 @@ def test_unknown_token_has_the_secret_read_once(cloud, scratch, opener):
         assert cloud.num_calls("GetSecretValue") == before + 1
 
 
+def test_unknown_token_in_a_stream_of_lines_opens_on_that_stream_once_the_secret_is_read(cloud, scratch, opener):
+    settings, context = opener
+    with serving(scratch, **cloud.settings(**settings)) as other:
+        cloud.put(cloud.ring(("k2", NEW_DEK, "current"), ("k1", DEK, "retired")))
+        with serving(scratch, **cloud.settings(**settings)) as ahead:
+            token = sealed_value(ahead)
+        line = json.dumps({"ssn": token}).encode() + b"\n"
+        with other.connect(context) as stream:
+            stream.send(b"POST /decrypt HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-ndjson\r\nX-Schema-Name: record\r\n"
+                        b"Transfer-Encoding: chunked\r\n\r\n")
+            answers = []
+
+            def is_opened():
+                stream.send(b"%x\r\n%s\r\n" % (len(line), line))
+                if not answers:
+                    assert stream._read_head()[0] == 200
+                answers.append(stream._take(int(stream._line(), 16)))
+                assert stream._line() == b""
+                return json.loads(answers[-1]) == {"ssn": "hello"}
+
+            other.program.wait_until(is_opened, what="the new key")
+        assert json.loads(answers[0])["error"]["code"] == "bad_token"
+
+
 def dumped_memory(pid):
     """What a core dump would hold: every readable mapping that is not left out of dumps (VmFlags dd)."""
     mapping, found = None, []
