@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -215,6 +216,14 @@ tg_result tg_loop_new(tg_loop **out_loop)
     return tg_ok();
 }
 
+static void set_blocked(int signal_number, bool is_blocked)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 void tg_loop_free(tg_loop *loop)
 {
     if (loop == NULL) {
@@ -226,6 +235,7 @@ void tg_loop_free(tg_loop *loop)
         tick->run(tick);
     }
     for (size_t i = 0; i < loop->num_signals; i++) {
+        set_blocked(loop->signals[i].uv.signum, true); /* or it would end the process on its last steps */
         uv_close((uv_handle_t *)&loop->signals[i].uv, NULL);
     }
     bool is_closed = false;
@@ -354,7 +364,11 @@ tg_result tg_loop_on_signal(tg_loop *loop, int signal_number, void (*run)(int si
     watch->owner = owner;
     loop->is_uv_due = true;
     int error = uv_signal_start(&watch->uv, run_signal, signal_number);
-    return error == 0 ? tg_ok() : tg_fail_os(-error);
+    if (error != 0) {
+        return tg_fail_os(-error);
+    }
+    set_blocked(signal_number, false);
+    return tg_ok();
 }
 
 /* Which of the two operations is right, the first one's error says; the caller knows which is likely. */

@@ -103,7 +103,8 @@ struct tg_task {
 void tg_loop_post(tg_loop *loop, tg_task *task);
 
 /* tg_loop_on_signal calls `run` on the loop's thread for each delivery of `signal_number`, until the loop is freed; a
- * second call for the same signal replaces the first. For the main thread's loop.
+ * second call for the same signal replaces the first. What was held back before is delivered now, and what comes after
+ * the loop waits for the end of the process. For the main thread's loop.
  * err   TG_ERR_LIMIT past 8 signals, TG_ERR_SYSTEM
  */
 TG_MUST_USE tg_result tg_loop_on_signal(tg_loop *loop, int signal_number, void (*run)(int signal_number, void *owner),

@@ -102,6 +102,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "teegate-enclave: %s: %s\n", detail.field, detail.reason);
         return TG_EXIT_MACHINE;
     }
+    tg_harden_hold_hangup();
     tg_enclave_command command;
     if (!tg_is_ok(tg_enclave_command_parse(argc, argv, &command, &detail))) {
         fprintf(stderr, "teegate-enclave: %s: %s; %s\n", detail.field, detail.reason, detail.remedy);

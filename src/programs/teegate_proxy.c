@@ -179,6 +179,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "teegate-proxy: %s: %s\n", detail.field, detail.reason);
         return EXIT_FAILURE;
     }
+    tg_harden_hold_hangup();
     tg_aws_json_wipe();
     tg_faults faults;
     tg_settings settings = {.table = NULL};

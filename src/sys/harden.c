@@ -55,6 +55,14 @@ tg_result tg_harden_process(tg_detail *detail)
     return raise_max_files(detail);
 }
 
+void tg_harden_hold_hangup(void)
+{
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 size_t tg_harden_max_files(void)
 {
     struct rlimit files;

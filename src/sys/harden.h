@@ -14,6 +14,11 @@
  */
 TG_MUST_USE tg_result tg_harden_process(tg_detail *detail);
 
+/* tg_harden_hold_hangup keeps SIGHUP waiting until a loop watches for it (tg_loop_on_signal): a reload that is asked
+ * for while the process starts is made up for, and does not end it. thread: main, before any other starts
+ */
+void tg_harden_hold_hangup(void);
+
 /* tg_harden_max_files is the number of descriptors that this process may hold open. */
 size_t tg_harden_max_files(void);
 

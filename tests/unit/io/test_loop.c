@@ -212,6 +212,12 @@ static void count_signal(int signal_number, void *owner)
     tg_loop_stop(f.loop);
 }
 
+static void count_late_signal(int signal_number, void *owner)
+{
+    assert_int_equal(signal_number, SIGUSR2);
+    tg_loop_stop(owner);
+}
+
 static void on_signal_delivered_calls_the_last_watcher(void **state)
 {
     (void)state;
@@ -220,6 +226,24 @@ static void on_signal_delivered_calls_the_last_watcher(void **state)
     raise(SIGUSR1);
     tg_loop_run(f.loop);
     assert_int_equal(f.num_signals, 1);
+}
+
+static void on_signal_held_back_or_late_ends_nothing(void **state)
+{
+    (void)state;
+    sigset_t held;
+    tg_loop *loop;
+    sigemptyset(&held);
+    sigaddset(&held, SIGUSR2);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &held, NULL), 0);
+    raise(SIGUSR2);
+    assert_ok(tg_loop_new(&loop));
+    assert_ok(tg_loop_on_signal(loop, SIGUSR2, count_late_signal, loop));
+    tg_loop_run(loop); /* what came before is delivered, and ends the run */
+    tg_loop_free(loop);
+    raise(SIGUSR2); /* by its default action it would end this program */
+    assert_int_equal(sigpending(&held), 0);
+    assert_int_equal(sigismember(&held, SIGUSR2), 1);
 }
 
 static void on_signal_ninth_is_over_the_limit(void **state)
@@ -326,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(post_twice_before_it_runs_runs_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(post_from_its_own_run_runs_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_signal_delivered_calls_the_last_watcher, set_up, tear_down),
+        cmocka_unit_test(on_signal_held_back_or_late_ends_nothing),
         cmocka_unit_test_setup_teardown(on_signal_ninth_is_over_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_signal_that_cannot_be_caught_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(free_null_does_nothing, set_up, tear_down),

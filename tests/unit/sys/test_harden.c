@@ -51,6 +51,19 @@ static void process_hardened_shows_in_the_kernel(void **state)
     assert_int_equal(tg_status_in_child(check_hardened), 0);
 }
 
+static int check_hangup_held(void)
+{
+    sigset_t pending;
+    tg_harden_hold_hangup();
+    return raise(SIGHUP) == 0 && sigpending(&pending) == 0 && sigismember(&pending, SIGHUP) == 1 ? 0 : 1;
+}
+
+static void hold_hangup_raised_waits(void **state)
+{
+    (void)state;
+    assert_int_equal(tg_status_in_child(check_hangup_held), 0);
+}
+
 static void check_lock_small_fits(void **state)
 {
     (void)state;
@@ -106,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(process_hardened_shows_in_the_kernel),
+        cmocka_unit_test(hold_hangup_raised_waits),
         cmocka_unit_test(check_lock_small_fits),
         cmocka_unit_test(check_lock_over_limit_names_it),
         cmocka_unit_test(check_lock_impossible_size_is_refused),
