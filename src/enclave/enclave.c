@@ -11,6 +11,7 @@
 #include "enclave/key_service.h"
 #include "enclave/manager.h"
 #include "enclave/measures.h"
+#include "enclave/replay_service.h"
 #include "enclave/s3_schemas.h"
 #include "enclave/schema_refresh.h"
 #include "enclave/secrets_service.h"
@@ -43,6 +44,7 @@ typedef struct enclave {
     tg_admin *admin;
     tg_secrets_service *secrets;
     tg_envelope_service *envelope;
+    tg_replay *replay; /* NULL: no route takes sealed requests */
     tg_http_budget budget;
     _Atomic bool is_draining;
     tg_bound *bounds[TG_MAX_ADDRESSES];
@@ -287,6 +289,7 @@ static tg_result start_workers(enclave *self)
                                       .publisher = self->publisher,
                                       .budget = &self->budget,
                                       .attestation = self->attestation,
+                                      .replay = self->replay,
                                       .keys = self->keys,
                                       .bounds = self->bounds,
                                       .num_bounds = self->num_bounds,
@@ -366,6 +369,7 @@ static tg_result start(enclave *self, tg_faults *faults)
         .settings = settings, .publisher = self->publisher, .identity_delivered = on_identity_delivered, .owner = self};
     TG_TRY(tg_secrets_service_open(&secrets, self->loop, &self->secrets, faults));
     TG_TRY(tg_envelope_service_open(self->publisher, self->loop, &self->envelope));
+    TG_TRY(tg_replay_service_open(settings, &self->replay));
     TG_TRY(start_workers(self));
     TG_TRY(self->keys != NULL ? tg_key_service_start(self->keys) : tg_ok());
     log_listening(self);
@@ -393,6 +397,7 @@ static void end(enclave *self)
     tg_admin_close(self->admin);
     tg_secrets_service_close(self->secrets);
     tg_envelope_service_close(self->envelope);
+    tg_replay_service_close(self->replay);
     close_bounds(self);
     tg_clock_watch_close(self->clock_watch);
     if (self->loop != NULL) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "enclave/gateway_settings.h"
 #include "enclave/key_service.h"
+#include "envelope/replay.h"
 #include "gateway/upstream_guards.h"
 #include "http/budget.h"
 #include "io/address.h"
@@ -235,6 +236,13 @@ static const tg_setting table[] = {
      .effect = "the only delivered authorities that are believed about a backend's name; any by default"},
     {"EGRESS_ADDRESS", TEXT(egress_address), .check = check_address_or_off, .form = ADDRESS_FORM ", or off",
      .effect = "the egress proxy that backends are called through; off: they are dialled directly"},
+    {"REPLAY_WINDOW_SECS", NUMBER(replay_window_s), .unit = TG_UNIT_S, .fallback = "300", .min = 1, .max = 86400,
+     .effect = "how old a sealed request may be: so long it is remembered, and taken once"},
+    {"REPLAY_AHEAD_SECS", NUMBER(replay_ahead_s), .unit = TG_UNIT_S, .fallback = "5", .min = 0, .max = 3600,
+     .effect = "how far its sender's clock may be ahead; so long after a start sealed requests are refused"},
+    {"REPLAY_ENTRIES", NUMBER(replay_entries), .unit = TG_UNIT_COUNT, .fallback = "262144",
+     .min = TG_MIN_REPLAY_ENTRIES, .max = TG_MAX_REPLAY_ENTRIES,
+     .effect = "sealed requests taken in that time; beyond it they get 503"},
     {"LOG_LEVEL", LEVEL(log_level), .fallback = "info",
      .effect = "the least level logged: debug, info, warn, error, off"},
     {"WORKERS", NUMBER(num_workers), .unit = TG_UNIT_COUNT, .fallback = "1", .min = 1, .max = 256,
@@ -282,6 +290,7 @@ static tg_result set_worker_default(tg_settings *loaded)
 static tg_result set_local_defaults(tg_settings *loaded)
 {
     TG_TRY(tg_settings_set_default(loaded, "TLS_PORT", "8443", "local mode"));
+    TG_TRY(tg_settings_set_default(loaded, "REPLAY_AHEAD_SECS", "0", "local mode"));
     return tg_settings_set_default(loaded, "VSOCK_PROXY_PORT", "0", "local mode");
 }
 

@@ -68,6 +68,10 @@ typedef struct tg_enclave_settings {
     tg_log_level log_level;
     uint64_t num_workers;
 
+    uint64_t replay_window_s; /* the options of envelope/replay.h */
+    uint64_t replay_ahead_s;
+    uint64_t replay_entries;
+
     uint64_t max_connections;
     uint64_t max_body_bytes;
     uint64_t max_inflight_bytes;

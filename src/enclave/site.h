@@ -7,6 +7,7 @@
 #include "enclave/enclave_settings.h"
 #include "enclave/key_service.h"
 #include "enclave/serving.h"
+#include "envelope/replay.h"
 #include "http/server.h"
 #include "sys/log_rate.h"
 
@@ -38,6 +39,7 @@ struct tg_site {
     bool is_admin;
     tg_key_service *keys;                  /* of the process; NULL: none reads them */
     tg_attestation *attestation;           /* of the process; NULL: nothing attests */
+    tg_replay *replay;                     /* of the process; NULL: no route takes sealed requests */
     const _Atomic bool *are_workers_ready; /* of the admin site; NULL: the site answers for itself alone */
     tg_log_rate log_rate;                  /* of lines about requests and broken connections */
 };

@@ -232,6 +232,7 @@ tg_result tg_worker_new(const tg_worker_shared *shared, unsigned index, tg_worke
     worker->site.is_draining = shared->is_draining;
     worker->site.budget = shared->budget;
     worker->site.attestation = shared->attestation;
+    worker->site.replay = shared->replay;
     worker->site.keys = shared->keys;
     tg_result made = set_up(worker);
     if (!tg_is_ok(made)) {

@@ -14,6 +14,7 @@ typedef struct tg_worker_shared {
     tg_http_budget *budget;      /* of bodies in flight */
     tg_key_service *keys;        /* NULL: none reads them */
     tg_attestation *attestation; /* NULL: nothing attests */
+    tg_replay *replay;           /* NULL: no route takes sealed requests */
     tg_bound *const *bounds;     /* the sockets that all of them accept from */
     size_t num_bounds;
     _Atomic bool *is_draining;

@@ -88,10 +88,15 @@ static bool is_there(const tg_replay *replay, const digests *table, const uint8_
     return memcmp(find_slot(replay, table, digest), digest, TG_REPLAY_DIGEST_BYTES) == 0;
 }
 
-static void turn(tg_replay *replay, uint64_t now_unix_s)
+static bool is_turn_due(const tg_replay *replay, uint64_t now_unix_s)
 {
     uint64_t span_s = replay->options.window_s + replay->options.ahead_s;
-    if (now_unix_s <= replay->opened_unix_s || now_unix_s - replay->opened_unix_s <= span_s) {
+    return now_unix_s > replay->opened_unix_s && now_unix_s - replay->opened_unix_s > span_s;
+}
+
+static void turn(tg_replay *replay, uint64_t now_unix_s)
+{
+    if (!is_turn_due(replay, now_unix_s)) {
         return;
     }
     digests emptied = replay->old;
@@ -168,4 +173,12 @@ size_t tg_replay_len(tg_replay *replay)
     size_t len = replay->young.num_used + replay->old.num_used;
     pthread_mutex_unlock(&replay->lock);
     return len;
+}
+
+size_t tg_replay_room(tg_replay *replay, uint64_t now_unix_s)
+{
+    pthread_mutex_lock(&replay->lock);
+    size_t num_used = is_turn_due(replay, now_unix_s) ? 0 : replay->young.num_used;
+    pthread_mutex_unlock(&replay->lock);
+    return replay->options.num_entries - num_used;
 }

@@ -40,7 +40,9 @@ typedef enum tg_replay_verdict {
 TG_MUST_USE tg_replay_verdict tg_replay_admit(tg_replay *replay, const uint8_t digest[TG_REPLAY_DIGEST_BYTES],
                                               uint64_t issued_unix_s, uint64_t now_unix_s, uint64_t *out_wait_s);
 
-/* tg_replay_len is how many are remembered now, in both tables. Any thread. */
+/* tg_replay_len is how many are remembered. tg_replay_room is how many can be admitted until older ones are forgotten:
+ * near 0, messages are about to be refused. Any thread. */
 size_t tg_replay_len(tg_replay *replay);
+size_t tg_replay_room(tg_replay *replay, uint64_t now_unix_s);
 
 #endif

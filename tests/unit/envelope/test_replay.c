@@ -73,6 +73,8 @@ static void tg_replay_admit_full_is_refused_until_the_window_is_over(void **stat
         assert_int_equal(admit(replay, i, now, now), TG_REPLAY_ADMITTED);
     }
     assert_int_equal(tg_replay_len(replay), ENTRIES);
+    assert_int_equal(tg_replay_room(replay, now + WINDOW + AHEAD), 0);
+    assert_int_equal(tg_replay_room(replay, now + WINDOW + AHEAD + 1), ENTRIES);
     assert_int_equal(admit(replay, ENTRIES, now, now + 5), TG_REPLAY_FULL);
     assert_int_equal(wait_s, WINDOW + AHEAD + 1 - 5);
     assert_int_equal(admit(replay, 0, now, now + 5), TG_REPLAY_SEEN); /* a replay is called one even then */
@@ -80,6 +82,7 @@ static void tg_replay_admit_full_is_refused_until_the_window_is_over(void **stat
     uint64_t later = now + WINDOW + AHEAD + 1;
     assert_int_equal(admit(replay, ENTRIES, later, later), TG_REPLAY_ADMITTED);
     assert_int_equal(tg_replay_len(replay), ENTRIES + 1); /* the old ones are still known */
+    assert_int_equal(tg_replay_room(replay, later), ENTRIES - 1);
     later += WINDOW + AHEAD + 1;
     assert_int_equal(admit(replay, 0, later, later), TG_REPLAY_ADMITTED);
     assert_int_equal(tg_replay_len(replay), 2);
