@@ -111,6 +111,7 @@ static tg_result append_header_json(const tg_jwe_recipient *recipient, tg_slice 
     if (recipient->reply.len > 0) {
         TG_TRY(tg_buf_append_str(json, ",\"reply_jwk\":{"));
         TG_TRY(tg_jwk_append_point(json, recipient->reply));
+        TG_TRY(tg_jose_append_text(json, "kid", recipient->reply_kid));
         TG_TRY(tg_buf_append_byte(json, '}'));
     }
     return tg_buf_append_byte(json, '}');

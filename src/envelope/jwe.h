@@ -34,6 +34,7 @@ typedef struct tg_jwe_recipient {
     const char *path;         /* path; NULL */
     uint64_t issued_unix_s;   /* iat; 0: none */
     tg_slice reply;           /* reply_jwk: a point; empty: none */
+    const char *reply_kid;    /* its name, which the answer's `kid` will be; NULL: none */
 } tg_jwe_recipient;
 
 /* tg_jwe_parse reads everything that is not sealed, and nothing that the sender did not have to say: `alg`, `enc`,

@@ -179,17 +179,18 @@ int tg_attest_examine(const tg_invocation *invocation, const tg_attest_answer *a
     return status;
 }
 
-int tg_attest_demand(const tg_invocation *invocation, const tg_attest_answer *answer, tg_console *console)
+int tg_attest_demand(const tg_invocation *invocation, const tg_attest_answer *answer, bool shows_all,
+                     tg_console *console)
 {
     static tg_attest_report report;
     tg_buf table;
     int status = tg_attest_examine(invocation, answer, console, &report);
-    if (status != TG_EXIT_OK || report.is_verified) {
+    if (status != TG_EXIT_OK || (report.is_verified && !shows_all)) {
         return status;
     }
     tg_buf_init(&table, MAX_TABLE_BYTES);
     tg_result put = tg_attest_report_append(&report, console->is_err_coloured, &table);
     tg_console_say(console, tg_is_ok(put) ? tg_buf_slice(&table) : TG_LIT("NOT verified\n"));
     tg_buf_done(&table);
-    return TG_EXIT_FINDINGS;
+    return report.is_verified ? TG_EXIT_OK : TG_EXIT_FINDINGS;
 }

@@ -49,9 +49,11 @@ TG_MUST_USE int tg_attest_examine(const tg_invocation *invocation, const tg_atte
                                   tg_attest_report *out_report);
 
 /* tg_attest_demand is tg_attest_examine for who goes on only from a verified enclave.
+ * in    shows_all: the table is shown where it is verified, too
  * out   TG_EXIT_OK: verified; TG_EXIT_FINDINGS: not, and the table is on standard error; TG_EXIT_CANNOT as above
  */
-TG_MUST_USE int tg_attest_demand(const tg_invocation *invocation, const tg_attest_answer *answer, tg_console *console);
+TG_MUST_USE int tg_attest_demand(const tg_invocation *invocation, const tg_attest_answer *answer, bool shows_all,
+                                 tg_console *console);
 
 /* tg_attest_report_append writes the table. err: those of tg_buf_append */
 TG_MUST_USE tg_result tg_attest_report_append(const tg_attest_report *report, bool is_coloured, tg_buf *out);

@@ -15,7 +15,7 @@ static const tg_command schema_command = {
 
 static const tg_command *const commands[] = {
     &tg_encrypt_command,    &tg_decrypt_command, &tg_token_command,   &schema_command, &tg_dek_command,
-    &tg_attest_command,     &tg_kms_command,     &tg_secrets_command, &tg_pki_command,
+    &tg_attest_command,     &tg_kms_command,     &tg_secrets_command, &tg_pki_command, &tg_call_command,
 #ifdef TG_DEVELOPMENT
     &tg_dev_command,
 #endif

@@ -15,6 +15,7 @@ extern const tg_command tg_schema_diff_command;
 extern const tg_command tg_dek_command;
 extern const tg_command tg_attest_command;
 extern const tg_command tg_secrets_command;
+extern const tg_command tg_call_command;
 extern const tg_command tg_pki_command;
 extern const tg_command tg_kms_command;
 extern const tg_command tg_completion_command;

@@ -31,7 +31,7 @@ static int run(const tg_invocation *invocation, tg_console *console)
     tg_buf_init(&out, MAX_OUTPUT_BYTES);
     int status = tg_attest_load(invocation, invocation->arguments[0], console, &answer);
     if (status == TG_EXIT_OK) {
-        status = tg_attest_demand(invocation, &answer, console);
+        status = tg_attest_demand(invocation, &answer, false, console);
     }
     if (status == TG_EXIT_OK) {
         tg_result put = append_fingerprints(tg_buf_slice(&answer.manifest), &out);

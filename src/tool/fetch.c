@@ -28,6 +28,7 @@ struct tg_fetch {
     tg_fetched *fetched;
     tg_result result;
     tg_detail *detail;
+    bool may_be_processed;
 };
 
 /* False where another connection had another key. */
@@ -187,6 +188,16 @@ tg_slice tg_fetch_target(const tg_fetch *fetch)
     return fetch->target;
 }
 
+tg_slice tg_fetch_authority(const tg_fetch *fetch)
+{
+    return tg_slice_str(tg_outbound_origin(fetch->outbound)->authority);
+}
+
+bool tg_fetch_may_be_processed(const tg_fetch *fetch)
+{
+    return fetch->may_be_processed;
+}
+
 tg_slice tg_fetch_key(const tg_fetch *fetch)
 {
     return fetch->has_key ? tg_slice_of(fetch->key, sizeof fetch->key) : (tg_slice){NULL, 0};
@@ -237,6 +248,7 @@ static void on_done(tg_http_call *call, const tg_http_outcome *outcome, void *ow
 {
     tg_fetch *self = owner;
     self->result = outcome->result;
+    self->may_be_processed = outcome->may_be_processed;
     if (tg_is_ok(outcome->result)) {
         *self->fetched = (tg_fetched){.status = outcome->answer->status};
         take_type(outcome->answer, self->fetched);
@@ -258,6 +270,7 @@ tg_result tg_fetch_ask(tg_fetch *fetch, const tg_http_ask *ask, tg_fetched *out_
     }
     const tg_http_deadlines deadlines = {.whole_ms = fetch->until_ms - now_ms};
     bounded.deadlines = &deadlines;
+    fetch->may_be_processed = false;
     fetch->fetched = out_fetched;
     fetch->detail = detail;
     tg_result started =

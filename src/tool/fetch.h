@@ -34,6 +34,13 @@ void tg_fetch_close(tg_fetch *fetch);
 tg_slice tg_fetch_path(const tg_fetch *fetch);
 tg_slice tg_fetch_target(const tg_fetch *fetch);
 
+/* host[:port] as Host says it; lives as long as the fetch. */
+tg_slice tg_fetch_authority(const tg_fetch *fetch);
+
+/* tg_fetch_may_be_processed says whether all of the last question's head was sent, so that the endpoint may have acted
+ * upon it, whatever came of its answer. */
+bool tg_fetch_may_be_processed(const tg_fetch *fetch);
+
 /* tg_fetch_key is the SHA-256 of the endpoint's TLS key (SubjectPublicKeyInfo): TG_FETCH_KEY_BYTES, empty before a
  * connection stood. */
 tg_slice tg_fetch_key(const tg_fetch *fetch);

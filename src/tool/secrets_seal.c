@@ -27,7 +27,7 @@ static int attested_key(const tg_invocation *invocation, const char *url, tg_con
     tg_detail detail = {0};
     int status = tg_attest_load(invocation, url, console, &answer);
     if (status == TG_EXIT_OK) {
-        status = tg_attest_demand(invocation, &answer, console);
+        status = tg_attest_demand(invocation, &answer, false, console);
         if (status == TG_EXIT_FINDINGS) {
             tg_console_say(console, TG_LIT("teegate: nothing was sent\n"));
         }

@@ -27,7 +27,8 @@ static void set_up(fixture *f, const char *plaintext)
                                         .content_type = "json",
                                         .path = "/process",
                                         .issued_unix_s = 1763700000,
-                                        .reply = tg_ec_key_public(f->reply)};
+                                        .reply = tg_ec_key_public(f->reply),
+                                        .reply_kid = "r1"};
     assert_ok(tg_jwe_seal(&recipient, tg_slice_str(plaintext), &f->jwe));
 }
 
@@ -54,6 +55,7 @@ static void tg_jwe_open_of_what_was_sealed_gives_it(void **state)
         assert_string_equal(jwe.content_type, "json");
         assert_string_equal(jwe.path, "/process");
         assert_true(jwe.has_reply);
+        assert_string_equal(jwe.reply_kid, "r1");
         assert_memory_equal(jwe.reply, tg_ec_key_public(f.reply).ptr, TG_P256_PUBLIC_BYTES);
         assert_ok(tg_jwe_open(&jwe, f.key, &f.opened));
         assert_int_equal(tg_buf_len(&f.opened), strlen(texts[i]));
