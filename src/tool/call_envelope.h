@@ -69,11 +69,11 @@ void tg_call_answer_done(tg_call_answer *answer);
 /* The two kinds; for call_envelope.c alone. Errors as above, buffers readied by it. */
 TG_MUST_USE tg_result tg_call_jwe_seal(const tg_call_keys *keys, const tg_call_request *request, tg_call_sealed *sealed,
                                        tg_detail *detail);
-TG_FOREIGN TG_MUST_USE tg_result tg_call_jwe_open(const tg_call_sealed *sealed, const tg_call_keys *keys, tg_slice body,
-                                                  uint64_t now_unix_s, tg_call_answer *answer, tg_detail *detail);
+TG_MUST_USE tg_result tg_call_jwe_open(const tg_call_sealed *sealed, const tg_call_keys *keys, tg_slice body,
+                                       uint64_t now_unix_s, tg_call_answer *answer, tg_detail *detail);
 TG_MUST_USE tg_result tg_call_ohttp_seal(const tg_call_keys *keys, const tg_call_request *request,
                                          tg_call_sealed *sealed, tg_detail *detail);
-TG_FOREIGN TG_MUST_USE tg_result tg_call_ohttp_open(const tg_call_sealed *sealed, tg_slice body, tg_call_answer *answer,
-                                                    tg_detail *detail);
+TG_MUST_USE tg_result tg_call_ohttp_open(const tg_call_sealed *sealed, tg_slice body, tg_call_answer *answer,
+                                         tg_detail *detail);
 
 #endif
