@@ -114,7 +114,7 @@ static tg_result set_up(tg_aws_access *access, tg_loop *loop, tg_slice region, t
         .region = region, .environment = environment, .connect = connect_to, .owner = access};
     TG_TRY(tg_trust_new(&trust, &access->tls, detail));
     TG_TRY(tg_aws_transport_new(loop, &transport, &access->transport));
-    TG_TRY(tg_aws_credentials_new(access->transport, NULL, NULL, &access->credentials));
+    TG_TRY(tg_aws_credentials_new(access->transport, access->settings.keys, &access->credentials));
     return tg_aws_client_new(access->transport, access->credentials, &access->client);
 }
 
@@ -130,6 +130,7 @@ tg_result tg_aws_access_new(tg_loop *loop, const tg_aws_access_settings *setting
     access->settings = *settings;
     access->settings.region = (tg_slice){NULL, 0}; /* the transport has a copy */
     tg_result result = set_up(access, loop, region, detail);
+    access->settings.keys = NULL; /* the credentials have a copy */
     if (!tg_is_ok(result)) {
         tg_aws_access_free(access);
         return result;

@@ -14,6 +14,7 @@ typedef struct tg_aws_access_settings {
     uint32_t proxy_cid;             /* VSOCK_PROXY_CID */
     uint32_t proxy_port;            /* VSOCK_PROXY_PORT: the base; 0: everything is dialled directly */
     const char *const *environment; /* outlives the access */
+    const tg_aws_key_source *keys;  /* asked before the environment; copied; NULL: none */
 } tg_aws_access_settings;
 
 /* tg_aws_access_new makes one; nothing is connected.

@@ -10,10 +10,10 @@ enum { MIN_PAUSE_MS = 1000, MAX_PAUSE_MS = 60000 };
 struct tg_aws_credentials {
     tg_aws_transport *transport;
     tg_aws_key_set *set;
-    uint64_t taken_s;        /* when the set came, by AWS's clock as it is known */
-    tg_aws_key_fetch *fetch; /* the refresh that is under way */
-    tg_aws_key_source_fn *source;
-    void *owner;
+    uint64_t taken_s;         /* when the set came, by AWS's clock as it is known */
+    tg_aws_key_fetch *fetch;  /* the refresh that is under way */
+    tg_aws_key_source source; /* get NULL: none */
+    uint64_t version;         /* of the source, when it was asked last */
     const char *source_name;
     tg_link waits;
     tg_tick tick; /* tells the waits */
@@ -77,11 +77,34 @@ static void take(tg_aws_credentials *credentials, tg_aws_key_set *set, const tg_
     tg_loop_tick(tg_aws_transport_loop(credentials->transport), &credentials->tick);
 }
 
+/* Where the caller's source has changed, what is held or asked for is no longer wanted. */
+static bool is_changed(tg_aws_credentials *credentials)
+{
+    uint64_t version = credentials->source.version != NULL ? credentials->source.version(credentials->source.owner)
+                                                           : credentials->version;
+    if (version == credentials->version) {
+        return false;
+    }
+    credentials->version = version;
+    credentials->pause_ms = 0;
+    credentials->not_before_ms = 0;
+    tg_aws_key_set_unref(TG_TAKE(credentials->set));
+    return true;
+}
+
+static void refresh(tg_aws_credentials *credentials);
+
 static void on_fetched(tg_aws_key_set *set, const tg_aws_failure *failure, void *owner)
 {
     tg_aws_credentials *credentials = owner;
-    take(credentials, set, failure); /* failure is the fetch's */
-    tg_aws_key_fetch_free(TG_TAKE(credentials->fetch));
+    tg_aws_key_fetch *fetch = TG_TAKE(credentials->fetch);
+    if (is_changed(credentials)) {
+        tg_aws_key_set_unref(set);
+        refresh(credentials);
+    } else {
+        take(credentials, set, failure); /* failure is the fetch's */
+    }
+    tg_aws_key_fetch_free(fetch);
 }
 
 static void fail(tg_aws_credentials *credentials, tg_result result, const char *message)
@@ -91,21 +114,33 @@ static void fail(tg_aws_credentials *credentials, tg_result result, const char *
     take(credentials, NULL, &failure);
 }
 
+/* False where the others are to be asked. */
+static bool has_asked_caller(tg_aws_credentials *credentials)
+{
+    tg_aws_key_set *set = NULL;
+    if (credentials->source.get == NULL) {
+        return false;
+    }
+    tg_result result = credentials->source.get(credentials->source.owner, &set);
+    if (tg_is_ok(result) && set == NULL) {
+        return false;
+    }
+    credentials->source_name = "callback";
+    if (tg_is_ok(result)) {
+        take(credentials, set, NULL);
+    } else {
+        fail(credentials, result, "credentials: the caller's source has none");
+    }
+    return true;
+}
+
 static void refresh(tg_aws_credentials *credentials)
 {
     if (credentials->fetch != NULL ||
         tg_loop_now_ms(tg_aws_transport_loop(credentials->transport)) < credentials->not_before_ms) {
         return;
     }
-    if (credentials->source != NULL) {
-        tg_aws_key_set *set = NULL;
-        tg_result result = credentials->source(credentials->owner, &set);
-        credentials->source_name = "callback";
-        if (tg_is_ok(result) && set != NULL) {
-            take(credentials, set, NULL);
-        } else {
-            fail(credentials, result, "credentials: the caller's source has none");
-        }
+    if (has_asked_caller(credentials)) {
         return;
     }
     tg_result result = tg_aws_key_fetch_start(credentials->transport, on_fetched, credentials,
@@ -115,7 +150,7 @@ static void refresh(tg_aws_credentials *credentials)
     }
 }
 
-tg_result tg_aws_credentials_new(tg_aws_transport *transport, tg_aws_key_source_fn *source, void *owner,
+tg_result tg_aws_credentials_new(tg_aws_transport *transport, const tg_aws_key_source *source,
                                  tg_aws_credentials **out_credentials)
 {
     tg_aws_credentials *credentials = calloc(1, sizeof *credentials);
@@ -123,8 +158,9 @@ tg_result tg_aws_credentials_new(tg_aws_transport *transport, tg_aws_key_source_
         return tg_fail(TG_ERR_MEMORY);
     }
     credentials->transport = transport;
-    credentials->source = source;
-    credentials->owner = owner;
+    if (source != NULL) {
+        credentials->source = *source;
+    }
     credentials->source_name = "none";
     credentials->tick.run = tell;
     tg_link_init_head(&credentials->waits);
@@ -144,6 +180,9 @@ void tg_aws_credentials_free(tg_aws_credentials *credentials)
 
 tg_aws_key_set *tg_aws_credentials_now(tg_aws_credentials *credentials)
 {
+    if (is_changed(credentials)) {
+        tg_aws_key_fetch_free(TG_TAKE(credentials->fetch));
+    }
     if (!is_good(credentials, TG_AWS_REFRESH_BEFORE_S) && !is_fresh(credentials)) {
         refresh(credentials);
     }

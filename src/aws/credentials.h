@@ -19,14 +19,21 @@ enum {
 
 typedef struct tg_aws_credentials tg_aws_credentials;
 
-/* A caller's own source, instead of all others. It sets *out_set, or says why there is none; called again when they
- * expire. */
-typedef tg_result tg_aws_key_source_fn(void *owner, tg_aws_key_set **out_set);
+/* A caller's own source, before all others; called on the loop's thread. */
+typedef struct tg_aws_key_source {
+    /* Sets *out_set, or says why it has none and nobody else may be asked. Leaves *out_set as it is where the others
+     * are to be asked. Called again when the keys expire. */
+    tg_result (*get)(void *owner, tg_aws_key_set **out_set);
+    /* NULL: what it gave is good until it expires. Else its number is asked before each use: another one than before,
+     * and keys that are held, of whatever source, are given up and asked for anew. */
+    uint64_t (*version)(void *owner);
+    void *owner;
+} tg_aws_key_source;
 
-/* tg_aws_credentials_new looks at nothing yet. source NULL: as above.
+/* tg_aws_credentials_new looks at nothing yet. source: copied; NULL: as above.
  * err   TG_ERR_MEMORY. keep: the transport outlives it
  */
-TG_MUST_USE tg_result tg_aws_credentials_new(tg_aws_transport *transport, tg_aws_key_source_fn *source, void *owner,
+TG_MUST_USE tg_result tg_aws_credentials_new(tg_aws_transport *transport, const tg_aws_key_source *source,
                                              tg_aws_credentials **out_credentials);
 /* tg_aws_credentials_free: no wait is left. NULL is fine. */
 void tg_aws_credentials_free(tg_aws_credentials *credentials);

@@ -5,6 +5,7 @@
 #include "enclave/admin.h"
 #include "enclave/clock_watch.h"
 #include "enclave/data_key.h"
+#include "enclave/delivered_keys.h"
 #include "enclave/envelope_service.h"
 #include "enclave/gateway_settings.h"
 #include "enclave/identity.h"
@@ -174,6 +175,14 @@ static tg_result on_identity_delivered(tg_tls_identity *identity, void *owner)
     log_faults(TG_LOG_ERROR, &faults);
     tg_faults_done(&faults);
     return result;
+}
+
+/* Sealed deliveries bring AWS keys, too: what failed without them is tried at once. */
+static void on_aws_keys_delivered(void *owner)
+{
+    enclave *self = owner;
+    tg_schema_refresh_now(self->refresh);
+    tg_key_service_now(self->keys);
 }
 
 /* What is at fault stays as it was: the certificate, or the authorities, or both. */
@@ -347,10 +356,11 @@ static tg_result start(enclave *self, tg_faults *faults)
     TG_TRY(tg_process_metrics_start("teegate-enclave"));
     TG_TRY(tg_measures_start(self->publisher));
     TG_TRY(watch_signals(self));
+    const tg_aws_key_source delivered = tg_delivered_keys(self->publisher);
     tg_result attested = open_attestation(self, faults);
     tg_result identity = set_identity(self, faults);
     tg_result keys = set_keys(self, faults);
-    tg_result schemas = tg_s3_schemas_open(settings, faults, &self->s3_schemas);
+    tg_result schemas = tg_s3_schemas_open(settings, &delivered, faults, &self->s3_schemas);
     tg_result bounds = open_bounds(self, faults);
     TG_TRY(identity);
     TG_TRY(keys);
@@ -365,8 +375,11 @@ static tg_result start(enclave *self, tg_faults *faults)
                                           .are_workers_ready = &self->is_ready};
         TG_TRY(tg_admin_open(&sources, self->loop, &self->admin, faults));
     }
-    const tg_secrets_sources secrets = {
-        .settings = settings, .publisher = self->publisher, .identity_delivered = on_identity_delivered, .owner = self};
+    const tg_secrets_sources secrets = {.settings = settings,
+                                        .publisher = self->publisher,
+                                        .identity_delivered = on_identity_delivered,
+                                        .aws_keys_delivered = on_aws_keys_delivered,
+                                        .owner = self};
     TG_TRY(tg_secrets_service_open(&secrets, self->loop, &self->secrets, faults));
     TG_TRY(tg_envelope_service_open(self->publisher, self->loop, &self->envelope));
     TG_TRY(tg_replay_service_open(settings, &self->replay));
@@ -447,7 +460,7 @@ int tg_enclave_run(const tg_enclave_settings *settings, const char *const *envir
 static tg_result check_bucket(const tg_enclave_settings *settings, tg_faults *faults)
 {
     tg_s3_schemas *schemas = NULL;
-    tg_result opened = tg_s3_schemas_open(settings, faults, &schemas);
+    tg_result opened = tg_s3_schemas_open(settings, NULL, faults, &schemas);
     tg_s3_schemas_close(schemas);
     return faults->num_faults > 0 ? tg_ok() : opened;
 }

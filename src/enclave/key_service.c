@@ -2,6 +2,7 @@
 
 #include "aws/access.h"
 #include "base/encode.h"
+#include "enclave/delivered_keys.h"
 #include "keys/aws_remote.h"
 #include "keys/kms_source.h"
 #include "sys/clock.h"
@@ -204,10 +205,12 @@ static tg_result set_up(tg_key_service *self, const tg_enclave_settings *setting
     }
     TG_TRY(watch_age());
     TG_TRY(tg_loop_new(&self->loop));
+    const tg_aws_key_source delivered = tg_delivered_keys(self->publisher);
     const tg_aws_access_settings access = {.region = self->guards.secret.region,
                                            .proxy_cid = (uint32_t)settings->vsock_proxy_cid,
                                            .proxy_port = (uint32_t)settings->vsock_proxy_port,
-                                           .environment = settings->environment};
+                                           .environment = settings->environment,
+                                           .keys = &delivered};
     tg_result opened = tg_aws_access_new(self->loop, &access, &self->access, &detail);
     if (!tg_is_ok(opened)) {
         *tg_faults_add(faults) = detail;

@@ -49,7 +49,8 @@ static void complete(const tg_enclave_settings *settings, tg_slice *out_owner, t
     }
 }
 
-static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *settings, tg_faults *faults)
+static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *settings, const tg_aws_key_source *keys,
+                        tg_faults *faults)
 {
     tg_slice owner;
     tg_slice region;
@@ -57,7 +58,8 @@ static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *setti
     const tg_aws_access_settings access = {.region = region,
                                            .proxy_cid = (uint32_t)settings->vsock_proxy_cid,
                                            .proxy_port = (uint32_t)settings->vsock_proxy_port,
-                                           .environment = settings->environment};
+                                           .environment = settings->environment,
+                                           .keys = keys};
     char prefix[MAX_NAME_BYTES];
     char name[2 * MAX_NAME_BYTES];
     tg_detail detail = {.line = 0};
@@ -75,7 +77,8 @@ static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *setti
                                  tg_slice_str(name), &schemas->bucket);
 }
 
-tg_result tg_s3_schemas_open(const tg_enclave_settings *settings, tg_faults *faults, tg_s3_schemas **out_schemas)
+tg_result tg_s3_schemas_open(const tg_enclave_settings *settings, const tg_aws_key_source *keys, tg_faults *faults,
+                             tg_s3_schemas **out_schemas)
 {
     if (settings->s3_bucket == NULL) {
         *out_schemas = NULL;
@@ -85,7 +88,7 @@ tg_result tg_s3_schemas_open(const tg_enclave_settings *settings, tg_faults *fau
     if (schemas == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
-    tg_result result = set_up(schemas, settings, faults);
+    tg_result result = set_up(schemas, settings, keys, faults);
     if (!tg_is_ok(result)) {
         tg_s3_schemas_close(schemas);
         return result;

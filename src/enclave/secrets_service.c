@@ -89,11 +89,16 @@ static tg_result on_changed(tg_secrets *secrets, void *owner)
     const tg_secrets *old = tg_snapshot_secrets(before);
     tg_tls_identity *server = tg_secrets_server(secrets);
     bool is_new = server != NULL && (old == NULL || tg_secrets_server(old) != server);
+    bool has_new_keys = tg_secrets_value_version(secrets, TG_SECRET_AWS_KEY_ID) == tg_secrets_version(secrets);
     tg_snapshot_unref(before);
     if (is_new) {
         TG_TRY(self->sources.identity_delivered(server, self->sources.owner));
     }
-    return tg_publisher_set_secrets(self->sources.publisher, tg_secrets_ref(secrets));
+    TG_TRY(tg_publisher_set_secrets(self->sources.publisher, tg_secrets_ref(secrets)));
+    if (has_new_keys) {
+        self->sources.aws_keys_delivered(self->sources.owner);
+    }
+    return tg_ok();
 }
 
 static void on_first_wait(tg_deadline *deadline)

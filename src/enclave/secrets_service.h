@@ -15,6 +15,8 @@ typedef struct tg_secrets_sources {
     tg_publisher *publisher;
     /* A sealed delivery brought an identity for the enclave itself: to be shown from now on. On the loop's thread. */
     tg_result (*identity_delivered)(tg_tls_identity *identity, void *owner);
+    /* It brought AWS keys (enclave/delivered_keys.h); they are published. */
+    void (*aws_keys_delivered)(void *owner);
     void *owner;
 } tg_secrets_sources;
 

@@ -112,7 +112,7 @@ static tg_result make_region(tg_kms_backend *backend, tg_slice region, region_cl
                                                 .owner = backend,
                                                 .limits = &limits};
     TG_TRY(tg_aws_transport_new(backend->loop, &settings, &made->transport));
-    TG_TRY(tg_aws_credentials_new(made->transport, NULL, NULL, &made->credentials));
+    TG_TRY(tg_aws_credentials_new(made->transport, NULL, &made->credentials));
     return tg_aws_client_new(made->transport, made->credentials, &made->client);
 }
 

@@ -8,13 +8,11 @@
 
 static const char mtls_name[] = "MTLS_CLIENT_CERT_JSON";
 static const char tls_name[] = "TLS_CERT_JSON";
-static const char key_id_name[] = "AWS_ACCESS_KEY_ID";
-static const char secret_key_name[] = "AWS_SECRET_ACCESS_KEY";
 
 /* Values that any delivery may hold, those that only a sealed one may, and what none ever may: who may say that decides
  * where plaintext goes. */
 static const char *const open_values[] = {"ECS_WATERMARK_ENDPOINT"};
-static const char *const sealed_values[] = {key_id_name, secret_key_name, "AWS_SESSION_TOKEN"};
+static const char *const sealed_values[] = {TG_SECRET_AWS_KEY_ID, TG_SECRET_AWS_KEY, TG_SECRET_AWS_TOKEN};
 static const char *const never[] = {"CLIENT_CA_PEM", "DEK", "DEK_FILE"};
 
 static tg_result refuse(tg_delivery_fault *fault, const char *code, const char *member, const char *reason,
@@ -239,18 +237,27 @@ static tg_result read_member(const char *name, const json_t *value, const tg_bun
     return refuse(fault, "unknown_member", name, "is not known", "name it in SECRETS_VALUES, or leave it out");
 }
 
-static tg_result check_pairs(const tg_bundle *bundle, tg_delivery_fault *fault)
+static bool has_value(const tg_bundle *bundle, const char *name)
 {
-    size_t num_aws = 0;
     for (size_t i = 0; i < bundle->num_values; i++) {
-        num_aws += strcmp(bundle->values[i].name, key_id_name) == 0;
-        num_aws += strcmp(bundle->values[i].name, secret_key_name) == 0;
+        if (strcmp(bundle->values[i].name, name) == 0) {
+            return true;
+        }
     }
-    return num_aws != 1 ? tg_ok()
-                        : refuse(fault, "missing_member", key_id_name,
-                                 "stands without AWS_SECRET_ACCESS_KEY, or that "
-                                 "without it",
-                                 "give both together");
+    return false;
+}
+
+static tg_result check_aws_keys(const tg_bundle *bundle, tg_delivery_fault *fault)
+{
+    bool has_id = has_value(bundle, TG_SECRET_AWS_KEY_ID);
+    if (has_id != has_value(bundle, TG_SECRET_AWS_KEY)) {
+        return refuse(fault, "missing_member", has_id ? TG_SECRET_AWS_KEY : TG_SECRET_AWS_KEY_ID, "is missing",
+                      "give both keys together");
+    }
+    return has_id || !has_value(bundle, TG_SECRET_AWS_TOKEN)
+               ? tg_ok()
+               : refuse(fault, "missing_member", TG_SECRET_AWS_KEY_ID,
+                        "is missing: a session token belongs to its keys", "give the three together");
 }
 
 static tg_result read_members(const json_t *object, const tg_bundle_rules *rules, tg_bundle *bundle,
@@ -262,7 +269,7 @@ static tg_result read_members(const json_t *object, const tg_bundle_rules *rules
     {
         TG_TRY(read_member(name, value, rules, bundle, fault));
     }
-    return check_pairs(bundle, fault);
+    return check_aws_keys(bundle, fault);
 }
 
 static bool says_nothing(tg_slice text)

@@ -15,6 +15,11 @@ enum {
     TG_MAX_SECRET_VALUE_BYTES = 4096
 };
 
+/* Names of values that mean something to this program itself. */
+#define TG_SECRET_AWS_KEY_ID "AWS_ACCESS_KEY_ID"
+#define TG_SECRET_AWS_KEY    "AWS_SECRET_ACCESS_KEY"
+#define TG_SECRET_AWS_TOKEN  "AWS_SESSION_TOKEN"
+
 /* What is wrong with a delivery: a code for programs, words for people. Never a byte of its content but for names of
  * members, escaped and cut. */
 typedef struct tg_delivery_fault {
@@ -53,7 +58,7 @@ typedef struct tg_bundle {
  *
  * ECS_WATERMARK_ENDPOINT: an http or https URL, as every name that ends with _ENDPOINT or _URL. rules.names: text.
  *
- * Sealed only: TLS_CERT_JSON (cert, key); AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+ * Sealed only: TLS_CERT_JSON (cert, key); AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with them AWS_SESSION_TOKEN.
  *
  * err   TG_ERR_SYNTAX and others, with *out_fault set; TG_ERR_MEMORY
  * keep  out_bundle is empty on failure

@@ -11,6 +11,7 @@ struct tg_secrets {
     tg_tls_identity *client, *server;
     tg_tls_authorities *ca;
     tg_secret_value values[TG_MAX_SECRET_VALUES];
+    uint64_t value_versions[TG_MAX_SECRET_VALUES];
     size_t num_values;
 };
 
@@ -77,6 +78,12 @@ const tg_secret *tg_secrets_value(const tg_secrets *secrets, const char *name)
     return value != NULL ? value->text : NULL;
 }
 
+uint64_t tg_secrets_value_version(const tg_secrets *secrets, const char *name)
+{
+    const tg_secret_value *value = find(secrets, name);
+    return value != NULL ? secrets->value_versions[value - secrets->values] : 0;
+}
+
 static tg_result empty_set(tg_secrets **out_secrets)
 {
     tg_secrets *secrets = calloc(1, sizeof *secrets);
@@ -118,7 +125,7 @@ tg_secrets *tg_secrets_store_current(const tg_secrets_store *store)
     return store->current;
 }
 
-static tg_result put_value(tg_secrets *next, const tg_secret_value *value)
+static tg_result put_value(tg_secrets *next, const tg_secret_value *value, uint64_t version)
 {
     tg_secret *copy;
     tg_secret_value *there = find(next, value->name);
@@ -132,7 +139,18 @@ static tg_result put_value(tg_secrets *next, const tg_secret_value *value)
     }
     tg_secret_free(there->text);
     there->text = copy;
+    next->value_versions[there - next->values] = version;
     return tg_ok();
+}
+
+/* A session token is one of the keys that it came with, and of no others. */
+static bool is_superseded(const tg_secret_value *value, const tg_bundle *bundle)
+{
+    bool has_keys = false;
+    for (size_t i = 0; i < bundle->num_values; i++) {
+        has_keys = has_keys || strcmp(bundle->values[i].name, TG_SECRET_AWS_KEY_ID) == 0;
+    }
+    return has_keys && strcmp(value->name, TG_SECRET_AWS_TOKEN) == 0;
 }
 
 /* The old set with the bundle's parts in the place of its own. */
@@ -145,10 +163,12 @@ static tg_result merge(const tg_secrets *old, const tg_bundle *bundle, tg_secret
     next->server = server != NULL ? tg_tls_identity_ref(server) : NULL;
     next->ca = ca != NULL ? tg_tls_authorities_ref(ca) : NULL;
     for (size_t i = 0; i < old->num_values; i++) {
-        TG_TRY(put_value(next, &old->values[i]));
+        if (!is_superseded(&old->values[i], bundle)) {
+            TG_TRY(put_value(next, &old->values[i], old->value_versions[i]));
+        }
     }
     for (size_t i = 0; i < bundle->num_values; i++) {
-        TG_TRY(put_value(next, &bundle->values[i]));
+        TG_TRY(put_value(next, &bundle->values[i], next->version));
     }
     return tg_ok();
 }

@@ -20,6 +20,8 @@ tg_tls_authorities *tg_secrets_ca(const tg_secrets *secrets);
 tg_tls_identity *tg_secrets_server(const tg_secrets *secrets);
 /* tg_secrets_value gives a named value, NULL where none was delivered. */
 const tg_secret *tg_secrets_value(const tg_secrets *secrets, const char *name);
+/* tg_secrets_value_version is the version of the delivery that brought a value, 0 where none did. */
+uint64_t tg_secrets_value_version(const tg_secrets *secrets, const char *name);
 
 typedef struct tg_secrets_store tg_secrets_store;
 
@@ -40,8 +42,8 @@ void tg_secrets_store_free(tg_secrets_store *store);
 tg_secrets *tg_secrets_store_current(const tg_secrets_store *store);
 
 /* tg_secrets_store_apply brings a bundle into force: what it holds replaces what was there under the same name, the
- * rest stays. First the files take their places (secrets/files.h), then `changed` is asked; where either fails, files
- * and set are the old ones.
+ * rest stays, but for a session token, which goes with the AWS keys that it belongs to. First the files take their
+ * places (secrets/files.h), then `changed` is asked; where either fails, files and set are the old ones.
  *
  * in    version: above the current one
  * err   TG_ERR_RANGE: it is not; else what the files or `changed` say; TG_ERR_MEMORY; with *out_fault set

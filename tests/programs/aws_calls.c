@@ -200,7 +200,7 @@ int main(int argc, char **argv)
                                                 .owner = &own};
     if (argc > 1 && tg_is_ok(tg_loop_new(&own.loop)) &&
         tg_is_ok(tg_aws_transport_new(own.loop, &settings, &transport)) &&
-        tg_is_ok(tg_aws_credentials_new(transport, NULL, NULL, &credentials)) &&
+        tg_is_ok(tg_aws_credentials_new(transport, NULL, &credentials)) &&
         tg_is_ok(tg_aws_client_new(transport, credentials, &own.client)) &&
         tg_is_ok(start(&own, argument(argv, 1), argv + 2, argc - 2))) {
         tg_loop_run(own.loop);

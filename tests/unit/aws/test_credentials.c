@@ -10,6 +10,8 @@ typedef struct bench {
     uint64_t now_ms;
     uint64_t life_s; /* of the next set; 0: for ever */
     bool is_failing;
+    bool is_empty; /* it has none, and others may be asked */
+    uint64_t version;
     bool is_stale; /* the next set seems to have expired an hour ago */
     unsigned num_asked;
     unsigned num_told;
@@ -28,6 +30,11 @@ static tg_result connect_nowhere(const tg_aws_endpoint *endpoint, void *owner, t
     return tg_fail(TG_ERR_UNSUPPORTED);
 }
 
+static uint64_t version_of(void *owner)
+{
+    return ((const bench *)owner)->version;
+}
+
 static tg_result source_of(void *owner, tg_aws_key_set **out_set)
 {
     bench *own = owner;
@@ -35,13 +42,16 @@ static tg_result source_of(void *owner, tg_aws_key_set **out_set)
     if (own->is_failing) {
         return tg_fail(TG_ERR_NOT_FOUND);
     }
+    if (own->is_empty) {
+        return tg_ok();
+    }
     uint64_t expires_s = own->is_stale     ? own->now_ms / 1000 - 3600
                          : own->life_s > 0 ? own->now_ms / 1000 + own->life_s
                                            : 0;
     return tg_aws_key_set_new(&(tg_aws_keys){TG_LIT("id"), TG_LIT("secret"), {NULL, 0}}, expires_s, out_set);
 }
 
-static void open_bench(bench *own, tg_aws_key_source_fn *source, const char *const *environment)
+static void open_bench(bench *own, tg_result (*get)(void *, tg_aws_key_set **), const char *const *environment)
 {
     *own = (bench){.now_ms = 1795248000000};
     assert_ok(tg_loop_new(&own->loop));
@@ -51,7 +61,8 @@ static void open_bench(bench *own, tg_aws_key_source_fn *source, const char *con
                                                 .owner = own,
                                                 .clock_unix_ms = clock_of};
     assert_ok(tg_aws_transport_new(own->loop, &settings, &own->transport));
-    assert_ok(tg_aws_credentials_new(own->transport, source, own, &own->credentials));
+    const tg_aws_key_source source = {.get = get, .version = get != NULL ? version_of : NULL, .owner = own};
+    assert_ok(tg_aws_credentials_new(own->transport, get != NULL ? &source : NULL, &own->credentials));
 }
 
 static void close_bench(bench *own)
@@ -239,6 +250,37 @@ static void wait_with_keys_of_the_environment_gives_them(void **state)
     close_bench(&own);
 }
 
+static void now_of_a_source_that_changed_asks_again(void **state)
+{
+    (void)state;
+    bench own;
+    const char *const environment[] = {"AWS_ACCESS_KEY_ID=of-the-environment", "AWS_SECRET_ACCESS_KEY=s", NULL};
+    open_bench(&own, source_of, environment);
+    own.is_empty = true;
+    waiter waiters[1];
+    wait_for(&own, waiters, 1);
+    tg_aws_key_set *set = tg_aws_credentials_now(own.credentials);
+    tg_assert_slice(set->keys.access_key_id, TG_LIT("of-the-environment"), __FILE__, __LINE__);
+    assert_string_equal(tg_aws_credentials_source(own.credentials), "environment");
+    own.is_empty = false; /* keys are delivered, and take effect at the next call */
+    own.version = 1;
+    set = tg_aws_credentials_now(own.credentials);
+    tg_assert_slice(set->keys.access_key_id, TG_LIT("id"), __FILE__, __LINE__);
+    assert_string_equal(tg_aws_credentials_source(own.credentials), "callback");
+    unsigned num_asked = own.num_asked;
+    assert_ptr_equal(tg_aws_credentials_now(own.credentials), set);
+    assert_int_equal(own.num_asked, num_asked);
+    own.version = 2;
+    own.is_failing = true; /* nobody else is asked then, and the old ones are gone */
+    assert_null(tg_aws_credentials_now(own.credentials));
+    assert_null(tg_aws_credentials_now(own.credentials));
+    assert_int_equal(own.num_asked, num_asked + 1);
+    own.version = 3; /* the pause after a failure does not hold the new ones back */
+    own.is_failing = false;
+    assert_non_null(tg_aws_credentials_now(own.credentials));
+    close_bench(&own);
+}
+
 static void wait_without_any_source_says_so(void **state)
 {
     (void)state;
@@ -285,6 +327,7 @@ int main(void)
         cmocka_unit_test(wait_tells_all_of_keys_or_of_the_failure),
         cmocka_unit_test(leave_is_told_nothing),
         cmocka_unit_test(wait_with_keys_of_the_environment_gives_them),
+        cmocka_unit_test(now_of_a_source_that_changed_asks_again),
         cmocka_unit_test(wait_without_any_source_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@ static tg_result open_with(const char *const *environment)
     test_settings(&settings, environment);
     tg_faults_init(&faults);
     schemas = NULL;
-    return tg_s3_schemas_open(&settings, &faults, &schemas);
+    return tg_s3_schemas_open(&settings, NULL, &faults, &schemas);
 }
 
 static void done(void)

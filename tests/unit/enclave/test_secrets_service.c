@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "crypto/init.h"
+#include "enclave/delivered_keys.h"
 #include "enclave/enclave_manifest.h"
 #include "enclave/secrets_service.h"
 #include "envelope/jwe.h"
@@ -24,11 +25,19 @@ typedef struct fixture {
     tg_secrets_service *service;
     tg_faults faults;
     tg_tls_identity *delivered;
+    tg_aws_key_set *keys;
     tg_ec_key *signer;
     /* of the sender's thread */
     tg_slice text;
     char answer[8192];
 } fixture;
+
+static void on_aws_keys(void *owner)
+{
+    fixture *f = owner;
+    const tg_aws_key_source source = tg_delivered_keys(f->publisher);
+    assert_ok(source.get(source.owner, &f->keys)); /* they are published when this is called */
+}
 
 static tg_result on_identity(tg_tls_identity *identity, void *owner)
 {
@@ -51,8 +60,11 @@ static void set_up(fixture *f, bool is_sealed)
     tg_faults_init(&f->faults);
     assert_ok(tg_loop_new(&f->loop));
     assert_ok(tg_publisher_new(&f->publisher));
-    const tg_secrets_sources sources = {
-        .settings = &f->settings, .publisher = f->publisher, .identity_delivered = on_identity, .owner = f};
+    const tg_secrets_sources sources = {.settings = &f->settings,
+                                        .publisher = f->publisher,
+                                        .identity_delivered = on_identity,
+                                        .aws_keys_delivered = on_aws_keys,
+                                        .owner = f};
     assert_ok(tg_secrets_service_open(&sources, f->loop, &f->service, &f->faults));
 }
 
@@ -144,26 +156,70 @@ static void tg_secrets_service_too_long_a_delivery_is_refused_in_words(void **st
     free(text);
 }
 
+/* What the signer's tool would send. */
+static void seal(const fixture *f, const char *text, uint64_t version, tg_buf *sealed)
+{
+    tg_jws_claims claims = {.has_version = true, .version = version};
+    char kid[TG_THUMBPRINT_BYTES + 1];
+    tg_snapshot *snapshot = tg_publisher_current(f->publisher);
+    tg_slice point;
+    tg_buf signed_text;
+    tg_buf_init(sealed, 65536);
+    tg_buf_init_wiped(&signed_text, 65536);
+    assert_ok(tg_p256_from_spki(tg_snapshot_secrets_key(snapshot), &point));
+    assert_ok(tg_jwk_thumbprint(tg_ec_key_public(f->signer), claims.kid));
+    assert_ok(tg_jwk_thumbprint(point, kid));
+    assert_ok(tg_jws_sign(f->signer, &claims, tg_slice_str(text), &signed_text));
+    assert_ok(tg_jwe_seal(&(tg_jwe_recipient){.point = point, .kid = kid}, tg_buf_slice(&signed_text), sealed));
+    tg_buf_done(&signed_text);
+    tg_snapshot_unref(snapshot);
+}
+
+static void tg_secrets_service_sealed_aws_keys_are_published_and_told(void **state)
+{
+    tg_buf sealed;
+    fixture f;
+    (void)state;
+    set_up(&f, true);
+    const tg_aws_key_source source = tg_delivered_keys(f.publisher);
+    assert_int_equal(source.version(source.owner), 0);
+    assert_ok(source.get(source.owner, &f.keys));
+    assert_null(f.keys); /* the others are asked */
+    seal(&f, "{\"AWS_ACCESS_KEY_ID\":\"AKIA1\",\"AWS_SECRET_ACCESS_KEY\":\"s\",\"AWS_SESSION_TOKEN\":\"t\"}", 4,
+         &sealed);
+    deliver(&f, tg_buf_slice(&sealed), "\"version\":4");
+    tg_buf_done(&sealed);
+    assert_non_null(f.keys);
+    tg_assert_slice(f.keys->keys.access_key_id, TG_LIT("AKIA1"), __FILE__, __LINE__);
+    tg_assert_slice(f.keys->keys.session_token, TG_LIT("t"), __FILE__, __LINE__);
+    assert_int_equal(source.version(source.owner), 4);
+    tg_aws_key_set_unref(TG_TAKE(f.keys));
+    seal(&f, "{\"ECS_WATERMARK_ENDPOINT\":\"https://w.example\"}", 5, &sealed);
+    deliver(&f, tg_buf_slice(&sealed), "\"version\":5");
+    tg_buf_done(&sealed);
+    assert_null(f.keys); /* a delivery of other things changes nothing of them */
+    assert_int_equal(source.version(source.owner), 4);
+    seal(&f, "{\"AWS_ACCESS_KEY_ID\":\"AKIA2\",\"AWS_SECRET_ACCESS_KEY\":\"s2\"}", 6, &sealed);
+    deliver(&f, tg_buf_slice(&sealed), "\"version\":6");
+    tg_buf_done(&sealed);
+    tg_assert_slice(f.keys->keys.secret_access_key, TG_LIT("s2"), __FILE__, __LINE__);
+    assert_int_equal(f.keys->keys.session_token.len, 0); /* the old token is not of the new keys */
+    tg_aws_key_set_unref(f.keys);
+    tear_down(&f);
+}
+
 static void tg_secrets_service_sealed_identity_becomes_the_enclaves_own(void **state)
 {
     test_parts parts = test_make_parts("enclave");
     json_t *object = json_pack("{s:{s:s,s:s}}", "TLS_CERT_JSON", "cert", parts.cert, "key", parts.key);
-    char *text = json_dumps(object, 0), kid[TG_THUMBPRINT_BYTES + 1];
-    tg_jws_claims claims = {.has_version = true, .version = 3};
-    tg_buf signed_text, sealed, manifest;
-    tg_slice point;
+    char *text = json_dumps(object, 0);
+    tg_buf sealed, manifest;
     fixture f;
     (void)state;
     set_up(&f, true);
     tg_snapshot *snapshot = tg_publisher_current(f.publisher);
     assert_string_equal(tg_snapshot_secrets_mode(snapshot), "sealed");
-    assert_ok(tg_p256_from_spki(tg_snapshot_secrets_key(snapshot), &point));
-    tg_buf_init_wiped(&signed_text, 65536);
-    tg_buf_init(&sealed, 65536);
-    assert_ok(tg_jwk_thumbprint(tg_ec_key_public(f.signer), claims.kid));
-    assert_ok(tg_jwk_thumbprint(point, kid));
-    assert_ok(tg_jws_sign(f.signer, &claims, tg_slice_str(text), &signed_text));
-    assert_ok(tg_jwe_seal(&(tg_jwe_recipient){.point = point, .kid = kid}, tg_buf_slice(&signed_text), &sealed));
+    seal(&f, text, 3, &sealed);
     deliver(&f, TG_LIT("{\"ECS_WATERMARK_ENDPOINT\":\"https://h\"}"), "not_sealed");
     deliver(&f, tg_buf_slice(&sealed), "\"applied\":[\"TLS_CERT_JSON\"],\"version\":3");
     assert_non_null(f.delivered);
@@ -177,7 +233,6 @@ static void tg_secrets_service_sealed_identity_becomes_the_enclaves_own(void **s
     assert_non_null(strstr((const char *)tg_buf_slice(&manifest).ptr, "\"secrets_mode\":\"sealed\""));
     assert_null(strstr((const char *)tg_buf_slice(&manifest).ptr, "\"secrets_key\":null"));
     tg_buf_done(&manifest);
-    tg_buf_done(&signed_text);
     tg_buf_done(&sealed);
     tg_snapshot_unref(snapshot);
     tear_down(&f);
@@ -192,8 +247,11 @@ static void tg_secrets_service_open_at_a_bad_address_is_a_fault_unless_it_is_the
     (void)state;
     set_up(&f, false);
     tg_enclave_settings other = f.settings;
-    const tg_secrets_sources sources = {
-        .settings = &other, .publisher = f.publisher, .identity_delivered = on_identity, .owner = &f};
+    const tg_secrets_sources sources = {.settings = &other,
+                                        .publisher = f.publisher,
+                                        .identity_delivered = on_identity,
+                                        .aws_keys_delivered = on_aws_keys,
+                                        .owner = &f};
     tg_secrets_service *second = NULL;
     assert_false(tg_is_ok(tg_secrets_service_open(&sources, f.loop, &second, &f.faults))); /* somebody listens there */
     assert_int_equal(f.faults.num_faults, 1);
@@ -236,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(tg_secrets_service_open_delivery_reaches_the_snapshot, set_up_case,
                                         tear_down_case),
         cmocka_unit_test_setup_teardown(tg_secrets_service_too_long_a_delivery_is_refused_in_words, set_up_case,
+                                        tear_down_case),
+        cmocka_unit_test_setup_teardown(tg_secrets_service_sealed_aws_keys_are_published_and_told, set_up_case,
                                         tear_down_case),
         cmocka_unit_test_setup_teardown(tg_secrets_service_sealed_identity_becomes_the_enclaves_own, set_up_case,
                                         tear_down_case),

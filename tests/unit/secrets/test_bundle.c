@@ -144,7 +144,8 @@ static void tg_bundle_parse_members_that_are_not_known_are_refused_by_name(void 
     refuse_literal("{\"CLIENT_CA_PEM\":\"hunter2\"}", true, "forbidden_member", "CLIENT_CA_PEM");
     refuse_literal("{\"TLS_CERT_JSON\":{}}", false, "forbidden_member", "TLS_CERT_JSON");
     refuse_literal("{\"AWS_SECRET_ACCESS_KEY\":\"hunter2\"}", false, "forbidden_member", "AWS_SECRET_ACCESS_KEY");
-    refuse_literal("{\"AWS_SECRET_ACCESS_KEY\":\"hunter2\"}", true, "missing_member", "stands without");
+    refuse_literal("{\"AWS_SECRET_ACCESS_KEY\":\"hunter2\"}", true, "missing_member", "is missing");
+    refuse_literal("{\"AWS_SESSION_TOKEN\":\"hunter2\"}", true, "missing_member", "belongs to its keys");
     refuse_literal("{\"MTLS_CLIENT_CERT_JSON\":{\"cert\":\"a\",\"extra\":\"hunter2\"}}", false, "unknown_member",
                    "not known");
     refuse_literal("{\"MTLS_CLIENT_CERT_JSON\":{\"cert\":\"a\",\"certificate\":\"b\"}}", false, "doubled_member",
