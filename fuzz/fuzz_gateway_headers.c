@@ -34,24 +34,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static bool is_started;
     tg_http_header headers[MAX_HEADERS];
     size_t num_headers = 0;
-    if (size == 0 || (!is_started && !tg_is_ok(tg_crypto_init(1)))) {
+    if (data == NULL || size == 0 || (!is_started && !tg_is_ok(tg_crypto_init(1)))) {
         return 0;
     }
     is_started = true;
+    const uint8_t ways = *data;
     tg_slice rest = tg_slice_of(data + 1, size - 1);
     while (rest.ptr != NULL && num_headers < MAX_HEADERS) {
         tg_slice line = tg_slice_split(&rest, '\n');
         tg_slice name = tg_slice_split(&line, ':');
         headers[num_headers++] = (tg_http_header){name, line};
     }
-    const tg_gateway_route route = {.decrypt = (tg_route_crypto)(data[0] & 3),
-                                    .encrypt = (tg_route_crypto)(data[0] >> 2 & 3),
+    const tg_gateway_route route = {.decrypt = (tg_route_crypto)(ways & 3),
+                                    .encrypt = (tg_route_crypto)(ways >> 2 & 3),
                                     .request_headers = listed,
                                     .num_request_headers = TG_COUNT(listed),
                                     .response_headers = listed,
                                     .num_response_headers = TG_COUNT(listed)};
     const tg_header_list from = {headers, num_headers};
-    const tg_slice content_type = (data[0] & 16) != 0 ? TG_LIT("application/json") : (tg_slice){NULL, 0};
+    const tg_slice content_type = (ways & 16) != 0 ? TG_LIT("application/json") : (tg_slice){NULL, 0};
     tg_arena arena;
     tg_request_marks marks;
     tg_header_list list;

@@ -56,7 +56,7 @@ static bool find(const tg_http_header *headers, size_t num_headers, tg_slice nam
 tg_result tg_request_marks_take(const tg_http_header *headers, size_t num_headers, tg_request_marks *out_marks)
 {
     tg_request_marks marks = {.tracestate = {NULL, 0}};
-    uint8_t random[2 * TRACE_ID_BYTES + PARENT_ID_BYTES];
+    uint8_t id[TRACE_ID_BYTES], trace_id[TRACE_ID_BYTES], parent_id[PARENT_ID_BYTES];
     tg_slice value, state;
     bool has_id = find(headers, num_headers, TG_LIT("x-request-id"), &value) && is_request_id(value);
     if (has_id) {
@@ -69,19 +69,19 @@ tg_result tg_request_marks_take(const tg_http_header *headers, size_t num_header
             marks.tracestate = state;
         }
     }
-    if (!has_id || !has_parent) {
-        TG_TRY(tg_random_fill(random, sizeof random));
-    }
     if (!has_id) {
-        put_hex(random, TRACE_ID_BYTES, marks.request_id);
+        TG_TRY(tg_random_fill(id, sizeof id));
+        put_hex(id, sizeof id, marks.request_id);
     }
     if (!has_parent) {
-        random[TRACE_ID_BYTES] |= 1; /* neither id may be zero */
-        random[2 * TRACE_ID_BYTES] |= 1;
+        TG_TRY(tg_random_fill(trace_id, sizeof trace_id));
+        TG_TRY(tg_random_fill(parent_id, sizeof parent_id));
+        trace_id[0] |= 1; /* neither may be zero */
+        parent_id[0] |= 1;
         memcpy(marks.traceparent, "00-", 3);
-        put_hex(random + TRACE_ID_BYTES, TRACE_ID_BYTES, marks.traceparent + 3);
+        put_hex(trace_id, sizeof trace_id, marks.traceparent + 3);
         marks.traceparent[35] = '-';
-        put_hex(random + 2 * TRACE_ID_BYTES, PARENT_ID_BYTES, marks.traceparent + 36);
+        put_hex(parent_id, sizeof parent_id, marks.traceparent + 36);
         memcpy(marks.traceparent + 52, "-00", 4);
     }
     *out_marks = marks;

@@ -24,7 +24,7 @@ const tg_gateway_route *tg_routes_find(const tg_routes *routes, tg_slice path)
     size_t behind = tg_routes_len(routes);
     while (first < behind) {
         size_t middle = first + (behind - first) / 2;
-        const tg_gateway_route *route = routes->by_path[middle];
+        const tg_gateway_route *route = routes->by_path[middle].route;
         int order = tg_slice_compare(path, route->path);
         if (order == 0) {
             return route;

@@ -6,12 +6,16 @@
 #include "base/refs.h"
 #include "gateway/routes.h"
 
+typedef struct tg_route_place {
+    const tg_gateway_route *route;
+} tg_route_place;
+
 struct tg_routes {
     tg_refs refs;
     tg_arena arena;
     const tg_gateway_route *routes; /* as in the file */
     size_t num_routes;
-    const tg_gateway_route **by_path; /* sorted */
+    tg_route_place *by_path; /* sorted */
     const char **value_names;
     size_t num_value_names;
     /* Of the guards, for the table. */

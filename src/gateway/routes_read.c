@@ -15,9 +15,9 @@ enum { MAX_ARENA_BYTES = 64 << 20 };
 
 static int compare_paths(const void *a, const void *b)
 {
-    const tg_gateway_route *const *left = a;
-    const tg_gateway_route *const *right = b;
-    return tg_slice_compare((*left)->path, (*right)->path);
+    const tg_route_place *left = a;
+    const tg_route_place *right = b;
+    return tg_slice_compare(left->route->path, right->route->path);
 }
 
 /* The names of delivered values, each once. */
@@ -73,7 +73,7 @@ static void read_list(const tg_config_node *list, const tg_route_guards *guards,
         tg_config_node node = tg_config_item(list, i);
         tg_route_read(&node, guards, &read[i]);
         check_double(&node, read, i);
-        routes->by_path[i] = &read[i];
+        routes->by_path[i].route = &read[i];
     }
     routes->routes = read;
     routes->num_routes = num_routes;

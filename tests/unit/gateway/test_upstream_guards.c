@@ -1,6 +1,7 @@
 #include "gateway/upstream_guards.h"
 
-#include "support/case.h"
+#include "base/encode.h"
+#include "unit/tls/issuer.h"
 
 static bool is_allowed(const char *item, const char *url)
 {
@@ -81,6 +82,35 @@ static void upstream_ca_fault_of_what_is_no_digest(void **state)
     assert_non_null(tg_upstream_ca_fault(TG_LIT("g0112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")));
 }
 
+static void upstream_ca_listed_ones_are_believed(void **state)
+{
+    (void)state;
+    static const char digits[] = DIGITS;
+    test_certificate one = test_issue_authority("one");
+    tg_tls_authorities *authorities = NULL;
+    uint8_t digest[TG_AUTHORITIES_SHA256_BYTES];
+    tg_buf pem, hex;
+    tg_buf_init(&pem, 65536);
+    tg_buf_init(&hex, 65);
+    test_append_certificate(&one, &pem);
+    assert_ok(tg_tls_authorities_parse(tg_buf_slice(&pem), test_now(), &authorities, NULL));
+    assert_int_equal(X509_digest(one.certificate, EVP_sha256(), digest, NULL), 1);
+    assert_ok(tg_hex_append(&hex, tg_slice_of(digest, sizeof digest)));
+    assert_ok(tg_buf_append_byte(&hex, 0));
+    const char *const items[] = {digits, (const char *)tg_buf_slice(&hex).ptr};
+    assert_true(tg_upstream_ca_is_allowed(&(tg_setting_list){items, 2}, authorities));
+    assert_false(tg_upstream_ca_is_allowed(&(tg_setting_list){items, 1}, authorities));
+    assert_true(tg_upstream_ca_is_allowed(&(tg_setting_list){NULL, 0}, authorities));
+    test_append_certificate(&one, &pem); /* twice the same is another set */
+    tg_tls_authorities_unref(authorities);
+    assert_ok(tg_tls_authorities_parse(tg_buf_slice(&pem), test_now(), &authorities, NULL));
+    assert_false(tg_upstream_ca_is_allowed(&(tg_setting_list){items, 2}, authorities));
+    tg_tls_authorities_unref(authorities);
+    test_certificate_done(&one);
+    tg_buf_done(&pem);
+    tg_buf_done(&hex);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -90,6 +120,7 @@ int main(void)
         cmocka_unit_test(upstream_host_empty_list_names_all),
         cmocka_unit_test(upstream_host_fault_of_what_is_no_host),
         cmocka_unit_test(upstream_ca_fault_of_what_is_no_digest),
+        cmocka_unit_test(upstream_ca_listed_ones_are_believed),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
