@@ -5,6 +5,7 @@
 #include "enclave/clients.h"
 #include "enclave/envelope_api.h"
 #include "enclave/field_api.h"
+#include "enclave/gateway_api.h"
 #include "enclave/health_api.h"
 #include "enclave/measures.h"
 #include "sys/clock.h"
@@ -16,9 +17,9 @@ enum { MAX_LOGGED_PER_S = 50 };
 
 static const tg_route routes[] = {
     {"/encrypt", "/encrypt", "POST", TG_METHOD_BIT(TG_HTTP_POST), .head = tg_field_api_head,
-     .request = tg_field_api_encrypt, .cancel = tg_field_api_cancel},
+     .request = tg_field_api_encrypt, .cancel = tg_field_api_cancel, .end = tg_field_api_end},
     {"/decrypt", "/decrypt", "POST", TG_METHOD_BIT(TG_HTTP_POST), .head = tg_field_api_head,
-     .request = tg_field_api_decrypt, .cancel = tg_field_api_cancel},
+     .request = tg_field_api_decrypt, .cancel = tg_field_api_cancel, .end = tg_field_api_end},
     {"/attestation", "/attestation", "GET, HEAD", TG_READ_METHODS, .request = tg_attestation_api_document},
     {"/.well-known/jwks.json", "/.well-known/jwks.json", "GET, HEAD", TG_READ_METHODS, .request = tg_envelope_api_jwks},
     {"/.well-known/ohttp-gateway", "/.well-known/ohttp-gateway", "GET, HEAD", TG_READ_METHODS,
@@ -31,6 +32,10 @@ static const tg_route routes[] = {
     {"/status", "/status", "GET, HEAD", TG_READ_METHODS, .is_for_admin = true, .request = tg_admin_api_status},
 };
 
+/* What routes of ROUTES_PATH lead to; their paths are none of the above. */
+static const tg_route gateway = {
+    .request = tg_gateway_api_request, .cancel = tg_gateway_api_cancel, .end = tg_gateway_api_end};
+
 static const tg_route *find_route(const tg_site *site, tg_slice path)
 {
     for (size_t i = 0; i < TG_COUNT(routes); i++) {
@@ -40,7 +45,8 @@ static const tg_route *find_route(const tg_site *site, tg_slice path)
             return route;
         }
     }
-    return NULL;
+    return !site->is_admin && site->gateway != NULL && tg_routes_find(site->settings->routes, path) != NULL ? &gateway
+                                                                                                            : NULL;
 }
 
 bool tg_site_has_path(tg_slice path)
@@ -82,6 +88,10 @@ static void on_head(tg_http_request *request, void *context)
     const tg_route *route = find_route(site, request->path);
     if (route == NULL) {
         tg_site_refuse(request, 404, "not_found", "there is nothing at this path", none);
+        return;
+    }
+    if (route == &gateway) {
+        (void)tg_gateway_api_head(site, request);
         return;
     }
     request->route = route->label;
@@ -137,7 +147,10 @@ static void on_end(const tg_http_record *record, void *context)
                                                              "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     tg_site *site = context;
     const tg_http_request *request = record->request;
-    tg_field_api_end(request);
+    const tg_route *route = find_route(site, request->path);
+    if (request->user != NULL && route != NULL && route->end != NULL) {
+        route->end(request);
+    }
     tg_measures_request(record);
     bool is_fine = record->status >= 200 && record->status < 400 && !record->is_aborted;
     tg_log_level level = is_fine ? TG_LOG_DEBUG : record->status >= 500 ? TG_LOG_WARN : TG_LOG_INFO;

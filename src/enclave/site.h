@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 typedef struct tg_site tg_site;
+struct tg_gateway;
 
 typedef struct tg_route {
     const char *path;
@@ -25,6 +26,7 @@ typedef struct tg_route {
     void (*head)(tg_site *site, tg_http_request *request);    /* may answer at once; NULL: nothing to decide */
     void (*request)(tg_site *site, tg_http_request *request); /* the body is there */
     void (*cancel)(tg_site *site, tg_http_request *request);  /* NULL: nothing is held */
+    void (*end)(const tg_http_request *request);              /* of each that came to `head`; NULL: the same */
 } tg_route;
 
 #define TG_METHOD_BIT(method) (1u << (method))
@@ -41,6 +43,7 @@ struct tg_site {
     tg_attestation *attestation;           /* of the process; NULL: nothing attests */
     tg_replay *replay;                     /* of the process; NULL: no route takes sealed requests */
     const _Atomic bool *are_workers_ready; /* of the admin site; NULL: the site answers for itself alone */
+    struct tg_gateway *gateway;            /* of the loop (enclave/gateway_api.h); NULL: there are no routes */
     tg_log_rate log_rate;                  /* of lines about requests and broken connections */
 };
 

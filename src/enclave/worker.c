@@ -1,5 +1,6 @@
 #include "enclave/worker.h"
 
+#include "enclave/gateway_api.h"
 #include "enclave/measures.h"
 #include "io/listener.h"
 #include "sys/thread.h"
@@ -7,6 +8,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { HANDLER_MARGIN_MS = 30000 };
 
 struct tg_worker {
     const tg_worker_shared *shared;
@@ -44,6 +47,7 @@ static void take_up(void *owner)
     if (!tg_serving_has_same_issuers(worker->site.serving, next)) {
         tg_http_server_renew(worker->server);
     }
+    tg_gateway_set_secrets(worker->site.gateway, tg_snapshot_secrets(tg_serving_snapshot(next)));
     tg_serving_unref(worker->site.serving);
     worker->site.serving = next;
     atomic_store(&worker->is_ready, tg_snapshot_is_ready(tg_serving_snapshot(next)));
@@ -173,6 +177,13 @@ void tg_worker_drain(tg_worker *worker)
     tg_loop_post(worker->loop, &worker->drain);
 }
 
+/* A backend may take longer than anything that we do ourselves; then it is the exchange that ends it. */
+static uint32_t handler_ms(const tg_routes *routes, uint32_t handler_ms)
+{
+    uint64_t longest_ms = tg_gateway_longest_ms(routes) + HANDLER_MARGIN_MS;
+    return longest_ms > handler_ms ? (uint32_t)longest_ms : handler_ms;
+}
+
 static tg_result open_server(tg_worker *worker)
 {
     const tg_enclave_settings *settings = worker->shared->settings;
@@ -183,6 +194,7 @@ static tg_result open_server(tg_worker *worker)
     limits.idle_ms = (uint32_t)(settings->idle_timeout_s * 1000);
     limits.body_bytes_per_second = (uint32_t)settings->min_body_bytes_per_s;
     limits.answer_bytes_per_second = limits.body_bytes_per_second;
+    limits.handler_ms = handler_ms(settings->routes, limits.handler_ms);
     uint64_t share = settings->max_connections / settings->num_workers;
     limits.num_connections = (uint32_t)(share > 0 ? share : 1);
     tg_http_handlers handlers = tg_site_handlers(&worker->site);
@@ -213,6 +225,8 @@ static tg_result set_up(tg_worker *worker)
     tg_result made = tg_serving_new(snapshot, NULL, &worker->site.serving);
     tg_snapshot_unref(snapshot);
     TG_TRY(made);
+    TG_TRY(tg_gateway_new(&worker->site, &worker->site.gateway));
+    tg_gateway_set_secrets(worker->site.gateway, tg_snapshot_secrets(tg_serving_snapshot(worker->site.serving)));
     TG_TRY(open_server(worker));
     return open_listeners(worker);
 }
@@ -274,6 +288,7 @@ void tg_worker_free(tg_worker *worker)
     if (worker->server != NULL) {
         tg_http_server_free(worker->server);
     }
+    tg_gateway_free(worker->site.gateway);
     tg_serving_unref(worker->site.serving);
     if (worker->loop != NULL) {
         tg_loop_free(worker->loop);
