@@ -1,6 +1,6 @@
 /* HMAC-SHA256 by the processor's SHA instructions. The states behind the key's two blocks are kept, so that a message
  * of up to 55 bytes costs two blocks; of two such messages the rounds are done side by side, for one alone waits for
- * its own results half of the time. Nothing depends on the bytes but data. */
+ * its own results half of the time. Nothing depends on the bytes but data, and none of it is left on the stack. */
 #include "crypto/hmac.h"
 
 #include "crypto/x86_block.h"
@@ -8,6 +8,7 @@
 #if TG_CPU_X86
 
 #include "base/buf.h"
+#include "crypto/stack.h"
 
 #include <gcrypt.h>
 
@@ -163,13 +164,19 @@ SHA static sha_state finish(sha_hmac *hmac, sha_state state, size_t before, cons
     return state;
 }
 
-SHA static void compute(tg_hmac *base, const tg_slice *parts, size_t num_parts, uint8_t out_mac[TG_HMAC_BYTES])
+SHA static __attribute__((noinline)) void compute_long(sha_hmac *hmac, const tg_slice *parts, size_t num_parts,
+                                                       uint8_t out_mac[TG_HMAC_BYTES])
 {
-    sha_hmac *hmac = of(base);
     sha_block block = digest_block(finish(hmac, hmac->inner, BLOCK_BYTES, parts, num_parts));
     sha_state state = hmac->outer;
     compress(&state, &block, 1);
     store_digest(state, out_mac);
+}
+
+static void compute(tg_hmac *hmac, const tg_slice *parts, size_t num_parts, uint8_t out_mac[TG_HMAC_BYTES])
+{
+    compute_long(of(hmac), parts, num_parts, out_mac);
+    tg_stack_wipe();
 }
 
 static bool is_short(const tg_hmac_job *job)
@@ -227,12 +234,12 @@ INLINE void compute_short(sha_hmac *hmac, const tg_hmac_job *jobs, size_t num_jo
     }
 }
 
-SHA static void compute_one(sha_hmac *hmac, const tg_hmac_job *job)
+SHA static __attribute__((noinline)) void compute_one(sha_hmac *hmac, const tg_hmac_job *job)
 {
     compute_short(hmac, job, 1);
 }
 
-SHA static void compute_two(sha_hmac *hmac, const tg_hmac_job *jobs)
+SHA static __attribute__((noinline)) void compute_two(sha_hmac *hmac, const tg_hmac_job *jobs)
 {
     compute_short(hmac, jobs, 2);
 }
@@ -243,17 +250,18 @@ static void compute_many(tg_hmac *base, const tg_hmac_job *jobs, size_t num_jobs
     for (size_t i = 0; i < num_jobs; i++) {
         if (!is_short(&jobs[i])) {
             tg_slice parts[] = {jobs[i].prefix, jobs[i].text};
-            compute(base, parts, TG_COUNT(parts), jobs[i].out_mac);
+            compute_long(hmac, parts, TG_COUNT(parts), jobs[i].out_mac);
         } else if (i + 1 < num_jobs && is_short(&jobs[i + 1])) {
             compute_two(hmac, &jobs[i++]);
         } else {
             compute_one(hmac, &jobs[i]);
         }
     }
+    tg_stack_wipe();
 }
 
 /* The states behind the key's block, with RFC 2104's two paddings. A key of more than a block counts by its digest. */
-SHA static void set_key(sha_hmac *hmac, tg_slice key)
+SHA static __attribute__((noinline)) void set_key(sha_hmac *hmac, tg_slice key)
 {
     const __m128i inner_pad = _mm_set1_epi8(0x36), outer_pad = _mm_set1_epi8(0x5c);
     uint8_t digest[TG_HMAC_BYTES];
@@ -271,9 +279,6 @@ SHA static void set_key(sha_hmac *hmac, tg_slice key)
     hmac->inner = hmac->outer = first_state();
     compress(&hmac->inner, &inner, 1);
     compress(&hmac->outer, &outer, 1);
-    tg_wipe(digest, sizeof digest);
-    tg_wipe(&inner, sizeof inner);
-    tg_wipe(&outer, sizeof outer);
 }
 
 static tg_result create(tg_slice key, tg_hmac **out_hmac)
@@ -287,6 +292,7 @@ static tg_result create(tg_slice key, tg_hmac **out_hmac)
     made->hmac.ops = &tg_hmac_sha;
     made->block = block;
     set_key(made, key);
+    tg_stack_wipe();
     *out_hmac = &made->hmac;
     return tg_ok();
 }

@@ -36,3 +36,30 @@ void tg_siv_free(tg_siv *siv)
         siv->ops->destroy(siv);
     }
 }
+
+static bool is_too_long(size_t len)
+{
+    return (uint64_t)len > TG_SIV_MAX_BYTES;
+}
+
+tg_result tg_siv_seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
+{
+    for (size_t i = 0; i < num_jobs; i++) {
+        if (is_too_long(jobs[i].plaintext.len) || is_too_long(jobs[i].aad.len)) {
+            return tg_fail(TG_ERR_RANGE);
+        }
+    }
+    return siv->ops->seal(siv, jobs, num_jobs);
+}
+
+tg_result tg_siv_open_any(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
+{
+    if (sealed->bytes.len < TG_SIV_TAG_BYTES) {
+        return tg_fail(TG_ERR_TRUNCATED);
+    }
+    bool is_over = is_too_long(sealed->bytes.len - TG_SIV_TAG_BYTES);
+    for (size_t i = 0; i < sealed->num_aads; i++) {
+        is_over = is_over || is_too_long(sealed->aads[i].len);
+    }
+    return is_over ? tg_fail(TG_ERR_RANGE) : siv->ops->open(siv, sealed, out, out_which);
+}

@@ -7,6 +7,7 @@
 #include "sys/secret.h"
 
 enum { TG_SIV_KEY_BYTES = 32, TG_SIV_NONCE_BYTES = 12, TG_SIV_TAG_BYTES = 16 };
+#define TG_SIV_MAX_BYTES (UINT64_C(1) << 36) /* of a plaintext, and of an AAD (RFC 8452 §6) */
 
 /* One value to seal. `out` takes plaintext.len + TG_SIV_TAG_BYTES bytes, ciphertext and then tag; it may begin where
  * the plaintext begins (in place) and overlaps nothing else. */
@@ -27,7 +28,8 @@ typedef struct tg_siv_sealed {
 
 typedef struct tg_siv tg_siv;
 
-/* What an implementation provides; the functions below say what each does. */
+/* What an implementation provides; the functions below say what each does, and check the lengths. Nothing of keys or
+ * plaintext is left on the stack. */
 typedef struct tg_siv_ops {
     const char *name;
     tg_result (*create)(const tg_secret *key, tg_siv **out_siv);
@@ -58,23 +60,19 @@ TG_MUST_USE tg_result tg_siv_new_by(const tg_siv_ops *ops, const tg_secret *key,
 void tg_siv_free(tg_siv *siv);
 
 /* tg_siv_seal seals num_jobs values, each with its own nonce and AAD; several at once where the implementation can.
- * err   TG_ERR_LIBRARY; the outputs then hold nothing of use
+ * err   TG_ERR_RANGE: one is longer than TG_SIV_MAX_BYTES, and nothing was sealed; TG_ERR_LIBRARY: the outputs hold
+ *       nothing of use
  */
-TG_MUST_USE static inline tg_result tg_siv_seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
-{
-    return siv->ops->seal(siv, jobs, num_jobs);
-}
+TG_MUST_USE tg_result tg_siv_seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs);
 
 /* tg_siv_open_any checks the tag with each AAD in turn and decrypts.
  * out     sealed->bytes.len - TG_SIV_TAG_BYTES bytes, not overlapping what is read. Zeroed where no tag verifies
  * out_which  the number of the AAD with which it verified
- * err     TG_ERR_AUTH: it verifies with none; TG_ERR_TRUNCATED: shorter than a tag; TG_ERR_LIBRARY
+ * err     TG_ERR_AUTH: it verifies with none; TG_ERR_TRUNCATED: shorter than a tag; TG_ERR_RANGE: longer than
+ *         TG_SIV_MAX_BYTES and a tag, or an AAD is longer than the former; TG_ERR_LIBRARY
  */
-TG_FOREIGN TG_MUST_USE static inline tg_result tg_siv_open_any(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out,
-                                                               size_t *out_which)
-{
-    return siv->ops->open(siv, sealed, out, out_which);
-}
+TG_FOREIGN TG_MUST_USE tg_result tg_siv_open_any(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out,
+                                                 size_t *out_which);
 
 /* tg_siv_open does so with one AAD.
  * nonce   TG_SIV_NONCE_BYTES
@@ -87,7 +85,7 @@ TG_FOREIGN TG_MUST_USE static inline tg_result tg_siv_open(tg_siv *siv, const ui
 {
     size_t which;
     tg_siv_sealed one = {nonce, &aad, 1, sealed};
-    return siv->ops->open(siv, &one, out, &which);
+    return tg_siv_open_any(siv, &one, out, &which);
 }
 
 #endif

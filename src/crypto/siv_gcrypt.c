@@ -99,9 +99,6 @@ static gcry_error_t open_one(gcry_cipher_hd_t handle, const tg_siv_sealed *seale
 
 static tg_result open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
 {
-    if (sealed->bytes.len < TG_SIV_TAG_BYTES) {
-        return tg_fail(TG_ERR_TRUNCATED);
-    }
     tg_result result = tg_fail(TG_ERR_AUTH);
     for (size_t i = 0; i < sealed->num_aads && result.code == TG_ERR_AUTH; i++) {
         result = tg_gcrypt_result(open_one(of(siv)->handle, sealed, sealed->aads[i], out));

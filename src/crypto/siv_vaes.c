@@ -2,6 +2,8 @@
  * so that one's latency hides behind the other's work. Long messages go one at a time. */
 #include "crypto/siv_x86.h"
 
+#include "crypto/stack.h"
+
 #if TG_CPU_X86
 
 enum {
@@ -260,12 +262,14 @@ INLINE void seal_lanes(tg_siv_x86 *cipher, const tg_siv_job *const jobs[MAX_MESS
     }
 }
 
-TG_TARGET_AVX512 static void seal_few(tg_siv_x86 *cipher, const tg_siv_job *const jobs[MAX_MESSAGES])
+TG_TARGET_AVX512 static __attribute__((noinline)) void seal_few(tg_siv_x86 *cipher,
+                                                                const tg_siv_job *const jobs[MAX_MESSAGES])
 {
     seal_lanes(cipher, jobs, 1);
 }
 
-TG_TARGET_AVX512 static void seal_many(tg_siv_x86 *cipher, const tg_siv_job *const jobs[MAX_MESSAGES])
+TG_TARGET_AVX512 static __attribute__((noinline)) void seal_many(tg_siv_x86 *cipher,
+                                                                 const tg_siv_job *const jobs[MAX_MESSAGES])
 {
     seal_lanes(cipher, jobs, GROUPS);
 }
@@ -302,6 +306,7 @@ static tg_result seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
         }
     }
     seal_some(of(siv), taken, num_taken);
+    tg_stack_wipe();
     return tg_ok();
 }
 

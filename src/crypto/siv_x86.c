@@ -2,7 +2,7 @@
 
 #if TG_CPU_X86
 
-#include "base/buf.h"
+#include "crypto/stack.h"
 
 #include <gcrypt.h>
 
@@ -218,7 +218,7 @@ INLINE void apply_ctr(const __m128i keys[TG_AES256_KEYS], __m128i tag, const uin
     }
 }
 
-TG_TARGET_AVX2 void tg_siv_x86_seal_one(tg_siv_x86 *cipher, const tg_siv_job *job)
+TG_TARGET_AVX2 __attribute__((noinline)) void tg_siv_x86_seal_one(tg_siv_x86 *cipher, const tg_siv_job *job)
 {
     __m128i nonce = tg_siv_load_nonce(job->nonce);
     derive(cipher, nonce);
@@ -232,6 +232,7 @@ static tg_result seal(tg_siv *siv, const tg_siv_job *jobs, size_t num_jobs)
     for (size_t i = 0; i < num_jobs; i++) {
         tg_siv_x86_seal_one(of(siv), &jobs[i]);
     }
+    tg_stack_wipe();
     return tg_ok();
 }
 
@@ -252,20 +253,30 @@ TG_TARGET_AVX2 static __attribute__((noinline)) __m128i compute_tag(tg_siv_x86 *
     return make_tag(cipher, tg_siv_load_nonce(sealed->nonce), aad, text);
 }
 
-TG_TARGET_AVX2 tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
+/* The number of the AAD whose tag verifies; num_aads where none does. */
+TG_TARGET_AVX2 static __attribute__((noinline)) size_t find_aad(tg_siv_x86 *cipher, const tg_siv_sealed *sealed,
+                                                                const uint8_t *plaintext)
 {
-    if (sealed->bytes.len < TG_SIV_TAG_BYTES) {
-        return tg_fail(TG_ERR_TRUNCATED);
-    }
-    size_t len = sealed->bytes.len - TG_SIV_TAG_BYTES;
-    __m128i tag = load(sealed->bytes.ptr + len);
-    decrypt(of(siv), sealed, out);
-    for (size_t i = 0; i < sealed->num_aads; i++) {
-        __m128i differing = tag ^ compute_tag(of(siv), sealed, sealed->aads[i], out);
+    size_t i = 0;
+    for (; i < sealed->num_aads; i++) {
+        __m128i tag = load(sealed->bytes.ptr + (sealed->bytes.len - TG_SIV_TAG_BYTES));
+        __m128i differing = tag ^ compute_tag(cipher, sealed, sealed->aads[i], plaintext);
         if (_mm_testz_si128(differing, differing) != 0) {
-            *out_which = i;
-            return tg_ok();
+            break;
         }
+    }
+    return i;
+}
+
+tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which)
+{
+    size_t len = sealed->bytes.len - TG_SIV_TAG_BYTES;
+    decrypt(of(siv), sealed, out);
+    size_t which = find_aad(of(siv), sealed, out);
+    tg_stack_wipe();
+    if (which < sealed->num_aads) {
+        *out_which = which;
+        return tg_ok();
     }
     if (len > 0) {
         memset(out, 0, len);
@@ -273,7 +284,7 @@ TG_TARGET_AVX2 tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *seale
     return tg_fail(TG_ERR_AUTH);
 }
 
-TG_TARGET_AVX2 static void expand_generating_key(tg_siv_x86 *cipher, const uint8_t *key)
+TG_TARGET_AVX2 static __attribute__((noinline)) void expand_generating_key(tg_siv_x86 *cipher, const uint8_t *key)
 {
     expand_key(load(key), load(key + 16), cipher->generating_keys);
 }
@@ -289,6 +300,7 @@ tg_result tg_siv_x86_create(const tg_siv_ops *ops, const tg_secret *key, tg_siv 
     made->siv.ops = ops;
     made->block = block;
     expand_generating_key(made, tg_secret_bytes(key));
+    tg_stack_wipe();
     *out_siv = &made->siv;
     return tg_ok();
 }

@@ -1,7 +1,8 @@
 /* AES-256-GCM-SIV by AES-NI and PCLMULQDQ: what the two implementations of siv_x86.c and siv_vaes.c share.
  *
  * Nothing here depends on a secret but data: no table, no branch and no address. Lengths are public. Keys, also those
- * that are derived for one message, stand in libgcrypt's locked memory, wiped when the cipher is freed. */
+ * that are derived for one message, stand in libgcrypt's locked memory, wiped when the cipher is freed; what the
+ * compiler spills to the stack is wiped before a call of tg_siv_ops returns. */
 #ifndef TG_CRYPTO_SIV_X86_H
 #define TG_CRYPTO_SIV_X86_H
 
@@ -26,7 +27,8 @@ typedef struct tg_siv_x86 {
 /* tg_siv_x86_create makes a cipher of these functions; as tg_siv_new. */
 TG_MUST_USE tg_result tg_siv_x86_create(const tg_siv_ops *ops, const tg_secret *key, tg_siv **out_siv);
 void tg_siv_x86_destroy(tg_siv *siv);
-/* tg_siv_x86_seal_one and tg_siv_x86_open handle one message; level avx2. */
+/* tg_siv_x86_seal_one and tg_siv_x86_open handle one message; level avx2. The former leaves the stack to its caller
+ * (tg_stack_wipe). */
 void tg_siv_x86_seal_one(tg_siv_x86 *cipher, const tg_siv_job *job);
 TG_MUST_USE tg_result tg_siv_x86_open(tg_siv *siv, const tg_siv_sealed *sealed, uint8_t *out, size_t *out_which);
 

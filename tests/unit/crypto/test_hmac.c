@@ -1,5 +1,8 @@
 #include "support/case.h"
 
+#include "support/fenced.h"
+#include "support/stack_left.h"
+
 #include "base/buf.h"
 #include "base/cpu.h"
 #include "base/encode.h"
@@ -145,6 +148,73 @@ static void compute_many_equals_one_at_a_time(void **state)
     tg_hmac_free(hmac);
 }
 
+static void compute_between_fences_gives_the_same(void **state)
+{
+    (void)state;
+    uint8_t text[MAX_TEXT], expected[TG_HMAC_BYTES], mac[TG_HMAC_BYTES];
+    tg_fenced place = tg_fenced_new(MAX_TEXT), prefix = tg_fenced_new(5);
+    tg_hmac *hmac;
+    assert_ok(tg_hmac_new_by(tested, TG_LIT("a key of some length"), &hmac));
+    for (size_t i = 0; i < MAX_TEXT; i++) {
+        text[i] = (uint8_t)(i * 5 + i / 32);
+    }
+    for (size_t len = 0; len <= MAX_TEXT; len++) {
+        for (int fence = 0; fence < TG_NUM_FENCES; fence++) {
+            tg_slice parts[] = {tg_slice_of("json", len % 2 * 5), tg_slice_of(text, len)};
+            tg_hmac_compute(hmac, parts, TG_COUNT(parts), expected);
+            for (size_t num = 1; num <= 2; num++) {
+                tg_hmac_job jobs[2];
+                for (size_t i = 0; i < 2; i++) {
+                    jobs[i] = (tg_hmac_job){tg_fenced_copy(&prefix, (tg_fence)fence, parts[0]),
+                                            tg_fenced_copy(&place, (tg_fence)fence, parts[1]), mac};
+                }
+                memset(mac, 0, sizeof mac);
+                tg_hmac_compute_many(hmac, jobs, num);
+                assert_memory_equal(mac, expected, sizeof mac);
+            }
+        }
+    }
+    tg_hmac_free(hmac);
+    tg_fenced_done(&place);
+    tg_fenced_done(&prefix);
+}
+
+typedef struct left_work {
+    tg_hmac *hmac;
+    tg_hmac_job jobs[3];
+    size_t num_jobs;
+} left_work;
+
+static void do_left_work(void *argument)
+{
+    left_work *work = argument;
+    tg_hmac_compute_many(work->hmac, work->jobs, work->num_jobs);
+}
+
+static void compute_leaves_nothing_on_the_stack(void **state)
+{
+    (void)state;
+    static uint8_t left[3][TG_LEFT_STACK_BYTES], text[200], macs[3][TG_HMAC_BYTES];
+    if (TG_TEST_IS_SANITIZED || tested == &tg_hmac_gcrypt) {
+        return; /* not ours to wipe */
+    }
+    for (size_t kind = 0; kind < 6; kind++) {
+        for (size_t i = 0; i < 3; i++) {
+            left_work work = {.num_jobs = 1 + kind % 3};
+            assert_ok(tg_hmac_new_by(tested, i == 1 ? TG_LIT("one key") : TG_LIT("another"), &work.hmac));
+            memset(text, i == 2 ? 'b' : 'a', sizeof text);
+            for (size_t k = 0; k < 3; k++) {
+                work.jobs[k] = (tg_hmac_job){TG_LIT("json"), tg_slice_of(text, kind < 3 ? 20 : 100 + k), macs[k]};
+            }
+            do_left_work(&work); /* what is bound late, is */
+            tg_stack_left(do_left_work, &work, left[i]);
+            tg_hmac_free(work.hmac);
+        }
+        tg_assert_nothing_left(left[0], left[1]);
+        tg_assert_nothing_left(left[0], left[2]);
+    }
+}
+
 static void hkdf_rfc5869_vectors_agree(void **state)
 {
     (void)state;
@@ -211,6 +281,8 @@ int main(void)
         cmocka_unit_test(chosen_by_level_is_the_one_for_it),
         cmocka_unit_test(compute_every_length_agrees_with_libgcrypt),
         cmocka_unit_test(compute_many_equals_one_at_a_time),
+        cmocka_unit_test(compute_between_fences_gives_the_same),
+        cmocka_unit_test(compute_leaves_nothing_on_the_stack),
         cmocka_unit_test(hkdf_rfc5869_vectors_agree),
         cmocka_unit_test(hkdf_expand_longest_is_taken_and_one_over_refused),
         cmocka_unit_test(fingerprint_known_key_gives_known_label),

@@ -4,6 +4,8 @@
 #include "base/encode.h"
 #include "crypto/init.h"
 #include "crypto/siv.h"
+#include "support/fenced.h"
+#include "support/stack_left.h"
 
 #include <stdlib.h>
 
@@ -370,6 +372,121 @@ static void seal_counter_that_wraps_agrees_with_libgcrypt(void **state)
     tg_siv_free(siv);
 }
 
+/* Lengths over RFC 8452's are refused before a byte is looked at. */
+static void seal_and_open_over_the_longest_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t nonce[TG_SIV_NONCE_BYTES], byte[1];
+    uint8_t out[TG_SIV_TAG_BYTES];
+    const size_t over = (size_t)TG_SIV_MAX_BYTES + 1;
+    tg_siv *siv = new_cipher(1);
+    tg_siv_job jobs[] = {{nonce, TG_LIT(""), TG_LIT(""), out}, {nonce, TG_LIT(""), tg_slice_of(byte, over), out}};
+    assert_code(tg_siv_seal(siv, jobs, 2), TG_ERR_RANGE);
+    jobs[1] = (tg_siv_job){nonce, tg_slice_of(byte, over), TG_LIT(""), out};
+    assert_code(tg_siv_seal(siv, jobs, 2), TG_ERR_RANGE);
+    assert_code(tg_siv_open(siv, nonce, TG_LIT(""), tg_slice_of(byte, over + TG_SIV_TAG_BYTES), out), TG_ERR_RANGE);
+    assert_code(tg_siv_open(siv, nonce, tg_slice_of(byte, over), tg_slice_of(out, sizeof out), out), TG_ERR_RANGE);
+    tg_siv_free(siv);
+}
+
+/* Nothing before or behind nonce, AAD, plaintext and sealed bytes is read, nothing behind the output written. */
+static void seal_and_open_between_fences_give_the_same(void **state)
+{
+    (void)state;
+    enum { LONGEST = 280, NUM = 9 };
+    uint8_t bytes[LONGEST], expected[LONGEST + TG_SIV_TAG_BYTES];
+    uint64_t random = 0x853c49e6748fea9b;
+    tg_fenced text = tg_fenced_new(LONGEST), aad = tg_fenced_new(LONGEST), nonce = tg_fenced_new(TG_SIV_NONCE_BYTES),
+              sealed = tg_fenced_new(sizeof expected);
+    tg_siv *siv = new_cipher(3);
+    fill_random(&random, bytes, sizeof bytes);
+    for (size_t len = 0; len <= LONGEST; len++) {
+        for (int fence = 0; fence < TG_NUM_FENCES; fence++) {
+            tg_siv_job plain = {bytes, tg_slice_of(bytes, len % 40), tg_slice_of(bytes, len), expected};
+            assert_ok(tg_siv_seal(siv, &plain, 1));
+            tg_siv_job jobs[NUM];
+            for (size_t i = 0; i < NUM; i++) { /* the same in every lane, and alone */
+                jobs[i] =
+                    (tg_siv_job){tg_fenced_copy(&nonce, (tg_fence)fence, tg_slice_of(bytes, TG_SIV_NONCE_BYTES)).ptr,
+                                 tg_fenced_copy(&aad, (tg_fence)fence, plain.aad),
+                                 tg_fenced_copy(&text, (tg_fence)fence, plain.plaintext),
+                                 tg_fenced_at(&sealed, (tg_fence)fence, len + TG_SIV_TAG_BYTES)};
+            }
+            for (size_t num = 1; num <= NUM; num += 4) {
+                memset(sealed.bytes, 0, sealed.len);
+                assert_ok(tg_siv_seal(siv, jobs, num));
+                assert_memory_equal(jobs[0].out, expected, len + TG_SIV_TAG_BYTES);
+            }
+            uint8_t *out = tg_fenced_at(&text, (tg_fence)fence, len);
+            memset(text.bytes, 0, text.len);
+            assert_ok(
+                tg_siv_open(siv, jobs[0].nonce, jobs[0].aad, tg_slice_of(jobs[0].out, len + TG_SIV_TAG_BYTES), out));
+            assert_memory_equal(out, bytes, len);
+        }
+    }
+    tg_siv_free(siv);
+    tg_fenced_done(&text);
+    tg_fenced_done(&aad);
+    tg_fenced_done(&nonce);
+    tg_fenced_done(&sealed);
+}
+
+typedef struct left_work {
+    uint8_t key;
+    uint8_t text[300];
+    size_t num_jobs;
+    tg_siv *siv; /* NULL: it is made, and that is all */
+    bool is_opened;
+    uint8_t sealed[9][316], opened[300];
+} left_work;
+
+static void do_left_work(void *argument)
+{
+    static const uint8_t nonce[TG_SIV_NONCE_BYTES];
+    left_work *work = argument;
+    if (work->siv == NULL) {
+        work->siv = new_cipher(work->key);
+        return;
+    }
+    tg_siv_job jobs[9];
+    size_t len = work->num_jobs == 2 ? sizeof work->text : 40;
+    for (size_t i = 0; i < work->num_jobs; i++) {
+        jobs[i] = (tg_siv_job){nonce, TG_LIT("json"), tg_slice_of(work->text, len), work->sealed[i]};
+    }
+    if (!work->is_opened) {
+        (void)tg_siv_seal(work->siv, jobs, work->num_jobs).code;
+    } else {
+        (void)tg_siv_open(work->siv, nonce, TG_LIT("json"), tg_slice_of(work->sealed[0], len + TG_SIV_TAG_BYTES),
+                          work->opened)
+            .code;
+    }
+}
+
+/* Runs that differ in the key alone, or in the plaintext alone, leave the same behind on the stack. */
+static void seal_and_open_leave_nothing_on_the_stack(void **state)
+{
+    (void)state;
+    static uint8_t left[3][TG_LEFT_STACK_BYTES];
+    static left_work work;
+    if (TG_TEST_IS_SANITIZED || tested == &tg_siv_gcrypt) {
+        return; /* not ours to wipe */
+    }
+    for (size_t kind = 0; kind < 8; kind++) {
+        for (size_t i = 0; i < 3; i++) {
+            size_t num_jobs = (size_t[]){1, 2, 3, 9}[kind / 2];
+            work = (left_work){.key = i == 1 ? 9 : 5, .num_jobs = num_jobs};
+            memset(work.text, i == 2 ? 'b' : 'a', sizeof work.text);
+            do_left_work(&work);
+            do_left_work(&work); /* sealed, for who opens; and what is bound late, is */
+            work.is_opened = kind % 2 == 1;
+            tg_stack_left(do_left_work, &work, left[i]);
+            tg_siv_free(work.siv);
+        }
+        tg_assert_nothing_left(left[0], left[1]);
+        tg_assert_nothing_left(left[0], left[2]);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -396,6 +513,9 @@ int main(void)
         cmocka_unit_test(open_shorter_than_a_tag_is_truncated),
         cmocka_unit_test(new_locked_memory_used_up_is_refused),
         cmocka_unit_test(seal_counter_that_wraps_agrees_with_libgcrypt),
+        cmocka_unit_test(seal_and_open_over_the_longest_are_refused),
+        cmocka_unit_test(seal_and_open_between_fences_give_the_same),
+        cmocka_unit_test(seal_and_open_leave_nothing_on_the_stack),
         cmocka_unit_test(seal_random_lengths_and_keys_agrees_with_libgcrypt),
     };
     int status = 0;
