@@ -22,7 +22,7 @@ typedef struct tg_json_index {
 void tg_json_index_init(tg_json_index *index, tg_slice text);
 
 /* tg_json_index_load makes the window that holds the byte `at` (below text.len) the current one. Not at level portable.
- * Bits behind the text's end are 0. */
+ * What the bits say of places behind the text's end means nothing: those of an earlier window may stand there. */
 void tg_json_index_load(tg_json_index *index, size_t at);
 
 static inline bool tg_json_index_is_used(const tg_json_index *index)

@@ -241,7 +241,7 @@ static tg_result seal_batch(tg_rewrite *rewrite, tg_field_keys *keys, const batc
         size_t gap = span->at - rewrite->copied;
         memcpy(at, rewrite->body.ptr + rewrite->copied, gap);
         at += gap;
-        tg_slice plaintext;
+        tg_slice plaintext = {NULL, 0};
         TG_TRY(plaintext_of(rewrite, span, scratch, &plaintext));
         *at++ = '"';
         jobs[i] = (tg_token_job){is_string(span) ? TG_TOKEN_STRING : TG_TOKEN_JSON, plaintext, at};

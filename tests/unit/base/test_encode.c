@@ -1,5 +1,7 @@
 #include "support/case.h"
 
+#include "support/fenced.h"
+
 #include "base/cpu.h"
 #include "base/encode.h"
 
@@ -180,6 +182,34 @@ static void base64_decode_any_byte_anywhere_agrees_with_the_portable_way(void **
     }
 }
 
+static void base64_between_fences_gives_the_same(void **state)
+{
+    (void)state;
+    uint8_t bytes[LONGEST], text[2 * LONGEST];
+    tg_fenced in = tg_fenced_new(2 * LONGEST), out = tg_fenced_new(2 * LONGEST);
+    tg_cpu_level level = tg_cpu_get_level();
+    for (size_t len = 0; len <= LONGEST; len++) {
+        for (int way = 0; way < 2 * TG_NUM_FENCES; way++) {
+            tg_base64_kind kind = (tg_base64_kind)(way / TG_NUM_FENCES);
+            tg_fence fence = (tg_fence)(way % TG_NUM_FENCES);
+            size_t text_len = tg_base64_encoded_len(kind, len), out_len = 0;
+            fill(bytes, len, len + 5);
+            tg_cpu_limit(TG_CPU_PORTABLE);
+            tg_base64_encode(kind, tg_slice_of(bytes, len), text);
+            tg_cpu_limit(level);
+            uint8_t *to = tg_fenced_at(&out, fence, text_len);
+            tg_base64_encode(kind, tg_fenced_copy(&in, fence, tg_slice_of(bytes, len)), to);
+            assert_memory_equal(to, text, text_len);
+            to = tg_fenced_at(&out, fence, tg_base64_decoded_max(text_len));
+            assert_ok(tg_base64_decode(kind, tg_fenced_copy(&in, fence, tg_slice_of(text, text_len)), to, &out_len));
+            assert_int_equal(out_len, len);
+            assert_memory_equal(to, bytes, len);
+        }
+    }
+    tg_fenced_done(&in);
+    tg_fenced_done(&out);
+}
+
 static void base64_append_over_maximum_changes_nothing(void **state)
 {
     (void)state;
@@ -235,6 +265,7 @@ int main(void)
         cmocka_unit_test(base64_every_length_agrees_with_the_portable_way),
         cmocka_unit_test(base64_encode_bytes_at_the_texts_end_gives_the_same),
         cmocka_unit_test(base64_decode_any_byte_anywhere_agrees_with_the_portable_way),
+        cmocka_unit_test(base64_between_fences_gives_the_same),
         cmocka_unit_test(base64_append_over_maximum_changes_nothing),
         cmocka_unit_test(hex_all_bytes_go_both_ways),
         cmocka_unit_test(hex_decode_bad_text_leaves_output),

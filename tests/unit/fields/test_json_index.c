@@ -1,7 +1,10 @@
 #include "support/case.h"
 
+#include "support/fenced.h"
+
 #include "base/text.h"
 #include "fields/json_scan.h"
+#include "fields/walk.h"
 
 #include <stdlib.h>
 
@@ -154,6 +157,56 @@ static void skip_space_any_run_ends_at_its_end(void **state)
     }
 }
 
+/* Texts of every length up to some blocks, and around a window's end, against pages that cannot be read. */
+static void scan_between_fences_is_the_same(void **state)
+{
+    (void)state;
+    uint8_t *text = malloc(LEN);
+    tg_fenced place = tg_fenced_new(LEN);
+    for (size_t len = 1; len <= LEN; len += len == 300 ? TG_JSON_WINDOW_BYTES - 370 : len % 400 == 399 ? 150 : 1) {
+        for (unsigned share = 0; share <= 60; share += 30) {
+            fill(text, len, share);
+            for (unsigned change = 0; change < 3; change++) {
+                if (change > 0) { /* a quote, then a character that is cut off */
+                    text[change == 1 ? next_random() % len : len - 1] = change == 1 ? '"' : 0xf1;
+                }
+                for (int fence = 0; fence < TG_NUM_FENCES; fence++) {
+                    assert_levels_agree(tg_fenced_copy(&place, (tg_fence)fence, tg_slice_of(text, len)), 0);
+                }
+            }
+        }
+    }
+    free(text);
+    tg_fenced_done(&place);
+}
+
+/* Whole documents, cut at every place: what is valid and where it ends does not depend on what lies around. */
+static void walk_between_fences_is_the_same(void **state)
+{
+    (void)state;
+    static const char document[] =
+        " {\"name\":\"J\\u00f6rg \\\"x\\\" \xc3\xb6\xe2\x82\xac\xf0\x9f\x98\x80 and more to fill a block of sixty "
+        "four\","
+        "\"list\":[1,-2.5e10,true,false,null,{\"a\":[]}],\"long\":\"0123456789012345678901234567890123456789\"}\r\n\t ";
+    tg_fenced place = tg_fenced_new(sizeof document);
+    tg_cpu_level level = tg_cpu_get_level();
+    for (size_t from = 0; from < 3; from++) {
+        for (size_t len = 0; len < sizeof document - from; len++) {
+            tg_slice text = tg_slice_of(document + from, len);
+            tg_cpu_limit(TG_CPU_PORTABLE);
+            bool is_valid = tg_json_is_valid(text);
+            tg_cpu_limit(level);
+            for (int fence = 0; fence < TG_NUM_FENCES; fence++) {
+                tg_slice copy = tg_fenced_copy(&place, (tg_fence)fence, text);
+                assert_int_equal(tg_json_is_valid(copy), is_valid);
+                assert_int_equal(tg_json_plain_prefix(copy), tg_json_plain_prefix(text));
+                assert_int_equal(tg_utf8_is_valid(copy), tg_utf8_is_valid(text));
+            }
+        }
+    }
+    tg_fenced_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -161,6 +214,8 @@ int main(void)
         cmocka_unit_test(scan_any_fault_is_found_where_the_portable_way_does),
         cmocka_unit_test(scan_ill_formed_at_a_windows_end_is_found),
         cmocka_unit_test(skip_space_any_run_ends_at_its_end),
+        cmocka_unit_test(scan_between_fences_is_the_same),
+        cmocka_unit_test(walk_between_fences_is_the_same),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
