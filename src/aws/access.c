@@ -11,13 +11,33 @@ enum { MAX_URL_BYTES = TG_AWS_MAX_HOST_BYTES + 32 };
 
 struct tg_aws_access {
     tg_aws_access_settings settings;
-    tg_tls_context *tls;
+    tg_aws_access_trust own_trust; /* where the settings have none */
+    const tg_aws_access_trust *trust;
     tg_aws_transport *transport;
     tg_aws_credentials *credentials;
     tg_aws_client *client;
     size_t num_outbounds;
     tg_outbound *outbounds[TG_AWS_MAX_ORIGINS];
 };
+
+static const char *ca_path(const char *const *environment)
+{
+    const char *path = tg_environment_get(environment, "AWS_CA_BUNDLE");
+    return path != NULL && path[0] != 0 ? path : TG_TRUST_SYSTEM_BUNDLE;
+}
+
+tg_result tg_aws_access_trust_init(tg_aws_access_trust *trust, const char *const *environment, tg_detail *detail)
+{
+    const tg_trust_settings settings = {.ca_path = ca_path(environment),
+                                        .now_unix_s = (int64_t)(tg_clock_unix_ms() / 1000)};
+    *trust = (tg_aws_access_trust){.tls = NULL};
+    return tg_trust_new(&settings, &trust->tls, detail);
+}
+
+void tg_aws_access_trust_done(tg_aws_access_trust *trust)
+{
+    tg_tls_context_unref(TG_TAKE(trust->tls));
+}
 
 /* As teegate-proxy's aws.forwards: a base port, and one for each service above it. */
 static const uint32_t offsets[TG_AWS_NUM_SERVICES] = {
@@ -73,7 +93,7 @@ static tg_result connect_to(const tg_aws_endpoint *endpoint, void *owner, tg_htt
             .url = tg_buf_slice(&url),
             .carrier = tg_aws_access_carrier(&access->settings, endpoint, &carrier) ? &carrier : NULL,
             .plain = is_metadata ? TG_OUTBOUND_PLAIN_LOCAL : TG_OUTBOUND_PLAIN_LOOPBACK,
-            .tls = endpoint->is_tls ? access->tls : NULL};
+            .tls = endpoint->is_tls ? access->trust->tls : NULL};
         result = tg_outbound_new(&settings, &outbound, NULL);
     }
     tg_buf_done(&url);
@@ -107,12 +127,16 @@ static tg_result find_region(const tg_aws_access_settings *settings, tg_slice *o
 static tg_result set_up(tg_aws_access *access, tg_loop *loop, tg_slice region, tg_detail *detail)
 {
     const char *const *environment = access->settings.environment;
-    const char *bundle = tg_environment_get(environment, "AWS_CA_BUNDLE");
-    const tg_trust_settings trust = {.ca_path = bundle != NULL && bundle[0] != 0 ? bundle : NULL,
-                                     .now_unix_s = (int64_t)(tg_clock_unix_ms() / 1000)};
-    const tg_aws_transport_settings transport = {
-        .region = region, .environment = environment, .connect = connect_to, .owner = access};
-    TG_TRY(tg_trust_new(&trust, &access->tls, detail));
+    const tg_aws_transport_settings transport = {.region = region,
+                                                 .environment = environment,
+                                                 .connect = connect_to,
+                                                 .owner = access,
+                                                 .limits = access->settings.limits};
+    access->trust = access->settings.trust;
+    if (access->trust == NULL) {
+        access->trust = &access->own_trust;
+        TG_TRY(tg_aws_access_trust_init(&access->own_trust, environment, detail));
+    }
     TG_TRY(tg_aws_transport_new(loop, &transport, &access->transport));
     TG_TRY(tg_aws_credentials_new(access->transport, access->settings.keys, &access->credentials));
     return tg_aws_client_new(access->transport, access->credentials, &access->client);
@@ -130,7 +154,8 @@ tg_result tg_aws_access_new(tg_loop *loop, const tg_aws_access_settings *setting
     access->settings = *settings;
     access->settings.region = (tg_slice){NULL, 0}; /* the transport has a copy */
     tg_result result = set_up(access, loop, region, detail);
-    access->settings.keys = NULL; /* the credentials have a copy */
+    access->settings.keys = NULL;   /* the credentials have a copy */
+    access->settings.limits = NULL; /* the clients have */
     if (!tg_is_ok(result)) {
         tg_aws_access_free(access);
         return result;
@@ -150,11 +175,16 @@ void tg_aws_access_free(tg_aws_access *access)
     for (size_t i = 0; i < access->num_outbounds; i++) {
         tg_outbound_unref(access->outbounds[i]);
     }
-    tg_tls_context_unref(access->tls);
+    tg_aws_access_trust_done(&access->own_trust);
     free(access);
 }
 
 tg_aws_client *tg_aws_access_client(const tg_aws_access *access)
 {
     return access->client;
+}
+
+tg_slice tg_aws_access_region(const tg_aws_access *access)
+{
+    return tg_aws_transport_region(access->transport);
 }

@@ -6,15 +6,31 @@
 #include "aws/call.h"
 #include "base/detail.h"
 #include "io/address.h"
+#include "tls/context.h"
 
 typedef struct tg_aws_access tg_aws_access;
 
+/* Whom to believe of AWS: read once, never changed, for any number of accesses on any threads. */
+typedef struct tg_aws_access_trust {
+    tg_tls_context *tls; /* NULL: no authorities could be read; only endpoints without TLS are reached */
+} tg_aws_access_trust;
+
+/* tg_aws_access_trust_init reads the file of AWS_CA_BUNDLE, else the system's.
+ * err   those of tg_trust_new; the trust is usable all the same, without TLS
+ * keep  ended by tg_aws_access_trust_done
+ */
+TG_MUST_USE tg_result tg_aws_access_trust_init(tg_aws_access_trust *trust, const char *const *environment,
+                                               tg_detail *detail);
+void tg_aws_access_trust_done(tg_aws_access_trust *trust);
+
 typedef struct tg_aws_access_settings {
-    tg_slice region;                /* empty: AWS_REGION, AWS_DEFAULT_REGION */
-    uint32_t proxy_cid;             /* VSOCK_PROXY_CID */
-    uint32_t proxy_port;            /* VSOCK_PROXY_PORT: the base; 0: everything is dialled directly */
-    const char *const *environment; /* outlives the access */
-    const tg_aws_key_source *keys;  /* asked before the environment; copied; NULL: none */
+    tg_slice region;                     /* empty: AWS_REGION, AWS_DEFAULT_REGION */
+    uint32_t proxy_cid;                  /* VSOCK_PROXY_CID */
+    uint32_t proxy_port;                 /* VSOCK_PROXY_PORT: the base; 0: everything is dialled directly */
+    const char *const *environment;      /* outlives the access */
+    const tg_aws_key_source *keys;       /* asked before the environment; copied; NULL: none */
+    const tg_aws_access_trust *trust;    /* outlives the access; NULL: it reads one of its own */
+    const tg_http_client_limits *limits; /* copied; NULL: the default ones */
 } tg_aws_access_settings;
 
 /* tg_aws_access_new makes one; nothing is connected.
@@ -29,6 +45,7 @@ void tg_aws_access_free(tg_aws_access *access);
 
 /* tg_aws_access_client makes calls; it lives as long as the access. */
 tg_aws_client *tg_aws_access_client(const tg_aws_access *access);
+tg_slice tg_aws_access_region(const tg_aws_access *access);
 
 /* tg_aws_access_carrier says what is dialled for an endpoint: a forward of the host's.
  * out   false where the endpoint is dialled itself: no forwards, or an endpoint of the operator's on loopback

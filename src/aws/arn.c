@@ -4,14 +4,14 @@
 
 enum { ACCOUNT_DIGITS = 12 };
 
-static bool is_account(tg_slice text)
+bool tg_aws_is_account(tg_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (!tg_ascii_is_digit(text.ptr[i])) {
             return false;
         }
     }
-    return text.len == 0 || text.len == ACCOUNT_DIGITS;
+    return text.len == ACCOUNT_DIGITS;
 }
 
 tg_result tg_aws_arn_parse(tg_slice text, tg_aws_arn *out_arn)
@@ -31,7 +31,7 @@ tg_result tg_aws_arn_parse(tg_slice text, tg_aws_arn *out_arn)
     arn.account = tg_slice_split(&text, ':');
     arn.resource = text;
     if (!tg_slice_equal(scheme, TG_LIT("arn")) || arn.partition.len == 0 || arn.service.len == 0 ||
-        arn.resource.len == 0 || !is_account(arn.account)) {
+        arn.resource.len == 0 || (arn.account.len > 0 && !tg_aws_is_account(arn.account))) {
         return tg_fail(TG_ERR_SYNTAX);
     }
     *out_arn = arn;

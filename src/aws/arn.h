@@ -21,6 +21,9 @@ typedef struct tg_aws_arn {
  */
 TG_FOREIGN TG_MUST_USE tg_result tg_aws_arn_parse(tg_slice text, tg_aws_arn *out_arn);
 
+/* tg_aws_is_account says whether a text is an account: twelve digits. */
+bool tg_aws_is_account(tg_slice text);
+
 /* tg_aws_key_matches says whether a caller that names a KMS key `asked` means the key `own`: the same text, or, where
  * `own` is an ARN, the id or alias that is its resource (`1234abcd-...`, `alias/name`). Nothing is resolved: an alias
  * is never its key.

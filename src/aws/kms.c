@@ -1,9 +1,8 @@
 #include "aws/kms.h"
 
 #include "aws/json.h"
+#include "aws/reader.h"
 #include "base/text.h"
-
-#include <stdlib.h>
 
 enum { MAX_ASK_BYTES = 1 << 20, MAX_BYTES = 256 << 10 };
 
@@ -104,43 +103,35 @@ tg_result tg_aws_kms_read_answer(const json_t *json, const tg_aws_kms_ask *ask, 
 }
 
 typedef struct kms_call {
+    tg_aws_reader reader; /* first */
     tg_aws_kms_ask shape; /* what the answer is to hold: its slices' lengths count, not their bytes */
+    tg_aws_kms_answer answer;
     tg_aws_kms_fn *done;
     void *owner;
 } kms_call;
 
-static void on_answer(tg_aws_call *call, const tg_aws_answer *came, void *owner)
+static tg_result read_call(tg_aws_reader *reader, const tg_aws_answer *came, tg_buf *bytes)
 {
-    kms_call *own = owner;
-    tg_aws_kms_answer answer;
-    tg_aws_failure failure;
-    tg_buf bytes;
-    (void)call;
-    if (came->failure != NULL) {
-        own->done(NULL, came->failure, own->owner);
-        return;
-    }
-    tg_buf_init_wiped(&bytes, MAX_BYTES);
-    tg_result result = tg_aws_kms_read_answer(came->json, &own->shape, &bytes, &answer);
-    if (tg_is_ok(result)) {
-        answer.request_id = came->request_id;
-        own->done(&answer, NULL, own->owner);
-    } else {
-        tg_aws_failure_set(&failure, result, TG_AWS_GIVE_UP, TG_LIT("KMS's answer does not hold what it promises"));
-        own->done(NULL, &failure, own->owner);
-    }
-    tg_buf_done(&bytes);
+    kms_call *own = (kms_call *)reader;
+    TG_TRY(tg_aws_kms_read_answer(came->json, &own->shape, bytes, &own->answer));
+    own->answer.request_id = came->request_id;
+    return tg_ok();
+}
+
+static void tell(const tg_aws_reader *reader, const tg_aws_failure *failure)
+{
+    const kms_call *own = (const kms_call *)reader;
+    own->done(failure == NULL ? &own->answer : NULL, failure, own->owner);
 }
 
 tg_result tg_aws_kms_start(tg_aws_client *client, const tg_aws_kms_ask *ask, tg_aws_kms_fn *done, void *owner,
                            tg_aws_call **out_call)
 {
     tg_buf body;
-    kms_call *own = calloc(1, sizeof *own);
-    if (own == NULL) {
-        return tg_fail(TG_ERR_MEMORY);
-    }
-    *own = (kms_call){.shape = *ask, .done = done, .owner = owner};
+    const kms_call own = {.reader = {MAX_BYTES, "KMS's answer does not hold what it promises", read_call, tell},
+                          .shape = *ask,
+                          .done = done,
+                          .owner = owner};
     tg_buf_init_wiped(&body, MAX_ASK_BYTES);
     tg_result result = tg_aws_kms_append_ask(&body, ask);
     if (tg_is_ok(result)) {
@@ -148,11 +139,8 @@ tg_result tg_aws_kms_start(tg_aws_client *client, const tg_aws_kms_ask *ask, tg_
                                  .operation = tg_aws_kms_operation_name(ask->operation),
                                  .body = tg_buf_slice(&body),
                                  .whole_ms = ask->whole_ms};
-        result = tg_aws_call_start(client, &call, on_answer, free, own, out_call);
+        result = tg_aws_reader_start(client, &call, &own.reader, sizeof own, out_call);
     }
     tg_buf_done(&body);
-    if (!tg_is_ok(result)) {
-        free(own);
-    }
     return result;
 }

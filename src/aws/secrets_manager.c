@@ -1,13 +1,14 @@
 #include "aws/secrets_manager.h"
 
 #include "aws/json.h"
-
-#include <stdlib.h>
+#include "aws/reader.h"
 
 enum { MAX_ASK_BYTES = 256 << 10 };
 
 typedef struct secret_call {
+    tg_aws_reader reader; /* first */
     bool is_read;
+    tg_aws_secret secret;
     tg_aws_secret_fn *done;
     void *owner;
 } secret_call;
@@ -33,57 +34,43 @@ tg_result tg_aws_secret_read(const json_t *json, bool is_read, tg_buf *bytes, tg
     return tg_ok();
 }
 
-static void on_answer(tg_aws_call *call, const tg_aws_answer *came, void *owner)
+static tg_result read_call(tg_aws_reader *reader, const tg_aws_answer *came, tg_buf *bytes)
 {
-    secret_call *own = owner;
-    tg_aws_secret secret;
-    tg_aws_failure failure;
-    tg_buf bytes;
-    (void)call;
-    if (came->failure != NULL) {
-        own->done(NULL, came->failure, own->owner);
-        return;
-    }
-    tg_buf_init_wiped(&bytes, TG_AWS_MAX_SECRET_BYTES + 4);
-    tg_result result = tg_aws_secret_read(came->json, own->is_read, &bytes, &secret);
-    if (tg_is_ok(result)) {
-        secret.request_id = came->request_id;
-        own->done(&secret, NULL, own->owner);
-    } else {
-        tg_aws_failure_set(&failure, result, TG_AWS_GIVE_UP, TG_LIT("Secrets Manager's answer holds no secret"));
-        own->done(NULL, &failure, own->owner);
-    }
-    tg_buf_done(&bytes);
+    secret_call *own = (secret_call *)reader;
+    TG_TRY(tg_aws_secret_read(came->json, own->is_read, bytes, &own->secret));
+    own->secret.request_id = came->request_id;
+    return tg_ok();
 }
 
-static tg_result start(tg_aws_client *client, const char *operation, tg_buf *body, const secret_call *shape,
+static void tell(const tg_aws_reader *reader, const tg_aws_failure *failure)
+{
+    const secret_call *own = (const secret_call *)reader;
+    own->done(failure == NULL ? &own->secret : NULL, failure, own->owner);
+}
+
+static tg_result start(tg_aws_client *client, bool is_read, tg_buf *body, tg_aws_secret_fn *done, void *owner,
                        tg_aws_call **out_call)
 {
-    secret_call *own = malloc(sizeof *own);
-    if (own == NULL) {
-        return tg_fail(TG_ERR_MEMORY);
-    }
-    *own = *shape;
-    tg_result result = tg_buf_append_byte(body, '}');
-    if (tg_is_ok(result)) {
-        const tg_aws_ask ask = {.service = TG_AWS_SECRETS_MANAGER, .operation = operation, .body = tg_buf_slice(body)};
-        result = tg_aws_call_start(client, &ask, on_answer, free, own, out_call);
-    }
-    if (!tg_is_ok(result)) {
-        free(own);
-    }
-    return result;
+    const secret_call own = {
+        .reader = {TG_AWS_MAX_SECRET_BYTES + 4, "Secrets Manager's answer holds no secret", read_call, tell},
+        .is_read = is_read,
+        .done = done,
+        .owner = owner};
+    TG_TRY(tg_buf_append_byte(body, '}'));
+    const tg_aws_ask ask = {.service = TG_AWS_SECRETS_MANAGER,
+                            .operation = is_read ? "GetSecretValue" : "PutSecretValue",
+                            .body = tg_buf_slice(body)};
+    return tg_aws_reader_start(client, &ask, &own.reader, sizeof own, out_call);
 }
 
 tg_result tg_aws_secret_get(tg_aws_client *client, tg_slice secret_id, tg_aws_secret_fn *done, void *owner,
                             tg_aws_call **out_call)
 {
-    const secret_call shape = {.is_read = true, .done = done, .owner = owner};
     tg_buf body;
     tg_buf_init(&body, MAX_ASK_BYTES);
     tg_result result = tg_buf_append_byte(&body, '{');
     result = tg_is_ok(result) ? tg_aws_json_append_text(&body, "SecretId", secret_id) : result;
-    result = tg_is_ok(result) ? start(client, "GetSecretValue", &body, &shape, out_call) : result;
+    result = tg_is_ok(result) ? start(client, true, &body, done, owner, out_call) : result;
     tg_buf_done(&body);
     return result;
 }
@@ -100,14 +87,13 @@ static tg_result append_put(tg_buf *body, tg_slice secret_id, tg_slice value, bo
 tg_result tg_aws_secret_put(tg_aws_client *client, tg_slice secret_id, tg_slice value, bool is_binary, tg_slice token,
                             tg_aws_secret_fn *done, void *owner, tg_aws_call **out_call)
 {
-    const secret_call shape = {.is_read = false, .done = done, .owner = owner};
     tg_buf body;
     if (value.len > TG_AWS_MAX_SECRET_BYTES) {
         return tg_fail(TG_ERR_LIMIT);
     }
     tg_buf_init_wiped(&body, MAX_ASK_BYTES);
     tg_result result = append_put(&body, secret_id, value, is_binary, token);
-    result = tg_is_ok(result) ? start(client, "PutSecretValue", &body, &shape, out_call) : result;
+    result = tg_is_ok(result) ? start(client, false, &body, done, owner, out_call) : result;
     tg_buf_done(&body);
     return result;
 }

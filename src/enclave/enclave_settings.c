@@ -1,5 +1,6 @@
 #include "enclave/enclave_settings.h"
 
+#include "aws/arn.h"
 #include "aws/endpoint.h"
 #include "base/encode.h"
 #include "base/num.h"
@@ -87,9 +88,7 @@ static const char *check_prefix(tg_slice text)
 
 static const char *check_account(tg_slice text)
 {
-    uint64_t ignored;
-    bool is_account = text.len == 12 && tg_is_ok(tg_num_parse_u64(text, UINT64_MAX, &ignored));
-    return is_account ? NULL : "is no account of 12 digits";
+    return tg_aws_is_account(text) ? NULL : "is no account of 12 digits";
 }
 
 #ifdef TG_DEVELOPMENT

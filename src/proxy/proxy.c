@@ -23,7 +23,7 @@ struct tg_proxy {
     tg_proxy_activated activated;
     tg_proxy_gates gates;
     tg_proxy_shared shared;
-    tg_kms_trust kms_trust;
+    tg_aws_access_trust aws_trust;
     tg_crew *crew;
     tg_task drained_task;
     _Atomic size_t num_drained;
@@ -265,12 +265,13 @@ static void open_trust(tg_proxy *proxy)
 {
     tg_detail detail;
     tg_detail_clear(&detail);
-    tg_result opened = tg_kms_trust_init(&proxy->kms_trust, proxy->options.environment, &detail);
+    tg_result opened = tg_aws_access_trust_init(&proxy->aws_trust, proxy->options.environment, &detail);
     if (!tg_is_ok(opened) && tg_proxy_config_has_keys(proxy->config)) {
         tg_detail_set_remedy(&detail, "KMS is not reached: install ca-certificates, or set AWS_CA_BUNDLE");
         tg_log_fault(TG_LOG_WARN, "proxy", "no certificate authorities", &detail);
     }
-    proxy->shared.kms_trust = &proxy->kms_trust;
+    proxy->shared.aws_trust = &proxy->aws_trust;
+    proxy->shared.environment = proxy->options.environment;
 }
 
 static tg_result set_up(tg_proxy *proxy, tg_faults *faults)
@@ -370,7 +371,7 @@ void tg_proxy_free(tg_proxy *proxy)
         tg_loop_free(proxy->loop);
     }
     tg_limiter_free(proxy->shared.limiter);
-    tg_kms_trust_done(&proxy->kms_trust);
+    tg_aws_access_trust_done(&proxy->aws_trust);
     tg_buf_done(&proxy->sidecar_tlv);
     tg_service_notify_close(&proxy->notify);
     tg_proxy_config_unref(proxy->config);

@@ -97,7 +97,7 @@ tg_result tg_proxy_worker_new(tg_proxy_shared *shared, tg_proxy_worker **out_wor
         result = tg_lookup_lanes_new(shared->num_workers, &worker->lookup_lanes);
     }
     if (tg_is_ok(result)) {
-        result = tg_kms_backend_new(worker->loop, shared->kms_trust, &worker->kms);
+        result = tg_kms_backend_new(worker->loop, shared->environment, shared->aws_trust, &worker->kms);
     }
     if (!tg_is_ok(result)) {
         tg_proxy_worker_free(worker);

@@ -22,7 +22,8 @@ typedef struct tg_proxy_shared {
     tg_limiter *limiter;
     const tg_proxy_sidecar *sidecar; /* NULL: none */
     tg_slice sidecar_tlv;
-    const tg_kms_trust *kms_trust;
+    const char *const *environment;
+    const tg_aws_access_trust *aws_trust;
     size_t num_workers;
     _Atomic uint64_t last_id;
     /* Told by a worker that drains and has nothing left; any thread. */

@@ -1,5 +1,6 @@
 #include "tool/key_policy_condition.h"
 
+#include "aws/arn.h"
 #include "base/encode.h"
 #include "base/text.h"
 
@@ -132,13 +133,10 @@ static void take_context(attribute *it, const tg_policy_call *call, tg_slice nam
     }
 }
 
-/* arn:partition:service:region:ACCOUNT:... */
-tg_slice tg_policy_account_of(tg_slice arn)
+tg_slice tg_policy_account_of(tg_slice text)
 {
-    for (int i = 0; i < 4; i++) {
-        (void)tg_slice_split(&arn, ':');
-    }
-    return arn.ptr != NULL ? tg_slice_split(&arn, ':') : (tg_slice){NULL, 0};
+    tg_aws_arn arn;
+    return tg_is_ok(tg_aws_arn_parse(text, &arn)) ? arn.account : (tg_slice){NULL, 0};
 }
 
 static void find_attribute(attribute *it, const char *key, const tg_policy_call *call)

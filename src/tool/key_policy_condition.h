@@ -18,6 +18,6 @@ TG_FOREIGN TG_MUST_USE tg_result tg_policy_condition_holds(const char *operator,
 int tg_policy_pcr_of_key(const char *key);
 
 /* tg_policy_account_of gives the account in an ARN, empty where there is none. */
-tg_slice tg_policy_account_of(tg_slice arn);
+tg_slice tg_policy_account_of(tg_slice text);
 
 #endif

@@ -1,4 +1,5 @@
 /* Statements, one after the other: what a Deny takes in is denied whatever else allows it. */
+#include "aws/arn.h"
 #include "base/text.h"
 #include "tool/key_policy.h"
 #include "tool/key_policy_condition.h"
@@ -40,41 +41,26 @@ static tg_result tell(judgement *it, tg_policy_part part, const char *key, tg_po
 /* `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` is a session of `arn:aws:iam::ACCOUNT:role/[PATH/]ROLE`. */
 static bool is_session_of(tg_slice session, tg_slice role)
 {
-    const tg_slice assumed = TG_LIT("assumed-role"), plain = TG_LIT("role");
-    for (int i = 0; i < 5; i++) {
-        tg_slice a = tg_slice_split(&session, ':'), b = tg_slice_split(&role, ':');
-        bool is_service = i == 2;
-        if (session.ptr == NULL || role.ptr == NULL ||
-            (is_service ? !tg_slice_equal(a, TG_LIT("sts")) || !tg_slice_equal(b, TG_LIT("iam"))
-                        : !tg_slice_equal(a, b))) {
-            return false;
-        }
-    }
-    if (!tg_slice_equal(tg_slice_split(&session, '/'), assumed) || !tg_slice_equal(tg_slice_split(&role, '/'), plain)) {
+    tg_aws_arn a, b;
+    if (!tg_is_ok(tg_aws_arn_parse(session, &a)) || !tg_is_ok(tg_aws_arn_parse(role, &b)) ||
+        !tg_slice_equal(a.service, TG_LIT("sts")) || !tg_slice_equal(b.service, TG_LIT("iam")) ||
+        !tg_slice_equal(a.partition, b.partition) || !tg_slice_equal(a.account, b.account) ||
+        !tg_slice_equal(tg_slice_split(&a.resource, '/'), TG_LIT("assumed-role")) ||
+        !tg_slice_equal(tg_slice_split(&b.resource, '/'), TG_LIT("role"))) {
         return false;
     }
-    tg_slice name = tg_slice_split(&session, '/'), last = {NULL, 0};
-    while (role.ptr != NULL) {
-        last = tg_slice_split(&role, '/');
+    tg_slice name = tg_slice_split(&a.resource, '/'), last = {NULL, 0};
+    while (b.resource.ptr != NULL) {
+        last = tg_slice_split(&b.resource, '/');
     }
     return name.len > 0 && tg_slice_equal(name, last);
-}
-
-static bool is_account(tg_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (!tg_ascii_is_digit(text.ptr[i])) {
-            return false;
-        }
-    }
-    return text.len == 12;
 }
 
 /* A grant to the account hands the question to its IAM policies. */
 static bool is_account_of(tg_slice given, tg_slice principal)
 {
-    bool is_root = !is_account(given) && tg_slice_ends(given, TG_LIT(":root"));
-    tg_slice account = is_account(given) ? given : is_root ? tg_policy_account_of(given) : (tg_slice){NULL, 0};
+    bool is_root = !tg_aws_is_account(given) && tg_slice_ends(given, TG_LIT(":root"));
+    tg_slice account = tg_aws_is_account(given) ? given : is_root ? tg_policy_account_of(given) : (tg_slice){NULL, 0};
     return account.len > 0 && tg_slice_equal(tg_policy_account_of(principal), account);
 }
 
