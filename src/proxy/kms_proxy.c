@@ -92,6 +92,14 @@ static unsigned readable(const kms_visit *kms)
     return !kms->is_at_end && tg_buf_space(&kms->intake) > 0 ? TG_STREAM_READ : 0;
 }
 
+/* A connection may last for days: each request is judged by the configuration in force when its first byte comes, so
+ * that a right that was taken away is gone. */
+static void renew(kms_visit *kms)
+{
+    tg_proxy_visit_renew(&kms->visit);
+    kms->rights = tg_kms_rights_of(kms->visit.config, &kms->visit.peer);
+}
+
 /* The next request may be there already. */
 static void await_request(kms_visit *kms)
 {
@@ -139,6 +147,7 @@ static void write_answer(kms_visit *kms)
     }
     go(kms, READING);
     kms->has_begun = has_more;
+    renew(kms);
     tg_proxy_visit_unsettle(&kms->visit);
     await_request(kms);
 }
@@ -265,7 +274,6 @@ static void take_request(kms_visit *kms, size_t len)
     tg_detail detail;
     tg_detail_clear(&detail);
     kms->request_began_ms = tg_loop_now_ms(loop_of(kms));
-    kms->rights = tg_kms_rights_of(kms->visit.config, &kms->visit.peer);
     tg_result result = tg_kms_request_parse(tg_slice_first(tg_buf_slice(&kms->intake), len), &kms->request, &detail);
     tg_buf_consume(&kms->intake, len);
     kms->extent = (tg_kms_extent){.depth = 0};
@@ -285,7 +293,6 @@ static void refuse_for_good(kms_visit *kms, const char *code, const char *reason
 {
     kms->is_last = true;
     tg_buf_clear(&kms->intake);
-    kms->rights = tg_kms_rights_of(kms->visit.config, &kms->visit.peer);
     refuse(kms, code, reason, NULL);
 }
 
@@ -355,6 +362,9 @@ static void read_more(kms_visit *kms)
         return;
     }
     if (tg_is_ok(result)) {
+        if (kms->state == READING && !kms->has_begun) {
+            renew(kms);
+        }
         tg_buf_commit(&kms->intake, len);
     } else {
         kms->is_at_end = true;

@@ -57,6 +57,13 @@ bool tg_proxy_visit_begin(tg_proxy_visit *visit, tg_proxy_worker *worker, const 
     return true;
 }
 
+void tg_proxy_visit_renew(tg_proxy_visit *visit)
+{
+    tg_proxy_config *former = visit->config;
+    visit->config = tg_proxy_config_ref(visit->worker->config);
+    tg_proxy_config_unref(former);
+}
+
 void tg_proxy_visit_settle(tg_proxy_visit *visit)
 {
     if (visit->is_pending) {

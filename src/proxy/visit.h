@@ -25,7 +25,7 @@ typedef struct tg_proxy_door {
 struct tg_proxy_visit {
     tg_link link; /* in the worker's pending or open list */
     tg_proxy_worker *worker;
-    tg_proxy_config *config; /* a reference: the visit ends under what it began under */
+    tg_proxy_config *config; /* a reference: the visit ends under what it began under, unless renewed */
     tg_proxy_door door;
     tg_peer peer;
     tg_limit_key key;
@@ -55,6 +55,8 @@ typedef struct tg_proxy_source {
  */
 bool tg_proxy_visit_begin(tg_proxy_visit *visit, tg_proxy_worker *worker, const tg_proxy_door *door,
                           const tg_stream *stream);
+/* tg_proxy_visit_renew has it go on under the worker's configuration of now; nothing of the former one may be held. */
+void tg_proxy_visit_renew(tg_proxy_visit *visit);
 /* tg_proxy_visit_settle moves it to the open list: it has said where to. */
 void tg_proxy_visit_settle(tg_proxy_visit *visit);
 /* tg_proxy_visit_unsettle moves it back: the next request is awaited. */

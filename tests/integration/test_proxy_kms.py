@@ -365,7 +365,33 @@ def test_reload_changes_the_key(start, scratch, free_port, aws):
         proxied.program.wait_event("reloaded")
         assert proxied.call("GenerateDataKey", KeySpec="AES_256")["output"]["KeyId"] == proxied.other
         before.sendall(b'"GenerateDataKey","input":{"KeySpec":"AES_256"}}')  # begun under the former configuration
-        assert json.loads(before.makefile("rb").readline())["output"]["KeyId"] == proxied.key
+        lines = before.makefile("rb")
+        assert json.loads(lines.readline())["output"]["KeyId"] == proxied.key
+        before.sendall(b'{"operation":"GenerateDataKey","input":{"KeySpec":"AES_256"}}')
+        assert json.loads(lines.readline())["output"]["KeyId"] == proxied.other
+
+
+def test_reload_takes_rights_from_connections_that_are_open(start, scratch, free_port, aws):
+    proxied = Proxied(start, scratch, free_port, aws)
+    request = b'{"operation":"GenerateDataKey","input":{"KeySpec":"AES_256"}}'
+    with connect(proxied.paths[16]) as kept:
+        lines = kept.makefile("rb")
+        kept.sendall(request)
+        assert "output" in json.loads(lines.readline())
+        config = json.loads((scratch / "proxy.json").read_text())
+        del config["domains"]["k.x"]["allow_plaintext"]
+        (scratch / "proxy.json").write_text(json.dumps(config))
+        proxied.program.send(1)
+        proxied.program.wait_event("reloaded")
+        kept.sendall(request)
+        assert json.loads(lines.readline())["code"] == "plaintext_refused"
+        del config["domains"]["k.x"]
+        (scratch / "proxy.json").write_text(json.dumps(config))
+        proxied.program.send(1)
+        proxied.program.wait_event("reloaded", count=2)
+        kept.sendall(request + request)
+        for _ in range(2):
+            assert json.loads(lines.readline())["code"] == "unknown_caller"
 
 
 def test_calls_go_over_tls_with_the_name_verified(start, scratch, free_port, device):
