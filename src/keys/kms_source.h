@@ -53,7 +53,8 @@ typedef struct tg_kms_source tg_kms_source;
 
 /* tg_kms_source_new makes a source; the first reading begins with the loop's next turn. Callbacks are on the loop.
  * err   TG_ERR_MEMORY
- * keep  ended with tg_kms_source_free on the loop's thread (or after it), which gives up what is under way
+ * keep  ended with tg_kms_source_free when the loop runs no more (a task may still be posted), which gives up what is
+ *       under way
  */
 TG_MUST_USE tg_result tg_kms_source_new(tg_loop *loop, const tg_kms_source_settings *settings,
                                         tg_kms_source **out_source);

@@ -17,6 +17,7 @@ typedef struct message {
     bool has_label;
     bool is_der;       /* definite lengths */
     bool is_detached;  /* without content */
+    bool is_of_signed; /* the content is said to be SignedData */
     unsigned num_more; /* recipients, to the same key */
 } message;
 
@@ -82,6 +83,9 @@ static tg_slice encrypt(tg_slice plaintext, message with)
     BIO *in = BIO_new_mem_buf(plaintext.ptr, (int)plaintext.len), *out = BIO_new(BIO_s_mem());
     CMS_ContentInfo *cms = CMS_encrypt(NULL, NULL, with.cipher != NULL ? with.cipher : EVP_aes_256_cbc(), flags);
     assert_non_null(cms);
+    if (with.is_of_signed) {
+        assert_int_equal(CMS_set1_eContentType(cms, OBJ_nid2obj(NID_pkcs7_signed)), 1);
+    }
     for (unsigned i = 0; i <= with.num_more; i++) {
         add_recipient(cms, &with);
     }
@@ -158,6 +162,25 @@ static void open_other_forms_are_unsupported(void **state)
         assert_code(open_message(ours, plain, other_ciphers[i], &detail), TG_ERR_UNSUPPORTED);
         assert_non_null(strstr(detail.reason, "AES-256-CBC"));
     }
+    assert_code(open_message(ours, plain, (message){.is_of_signed = true}, &detail), TG_ERR_UNSUPPORTED);
+}
+
+/* All 32 bytes are out before the last block's padding is looked at. */
+static void open_damaged_padding_is_auth(void **state)
+{
+    (void)state;
+    tg_secret *secret = NULL;
+    tg_detail detail = {0};
+    tg_slice bytes = encrypt(plain, (message){.is_der = true});
+    uint8_t *copy = malloc(bytes.len);
+    assert_non_null(copy);
+    memcpy(copy, bytes.ptr, bytes.len);
+    copy[bytes.len - 17] ^= 1; /* in CBC, the same bit of the block behind it */
+    assert_code(tg_recipient_open(ours, tg_slice_of(copy, bytes.len), sizeof key, &secret, &detail), TG_ERR_AUTH);
+    assert_null(secret);
+    assert_string_equal(detail.reason, "its content does not decrypt");
+    free(copy);
+    free_slice(bytes);
 }
 
 /* OpenSSL's way of asking all recipients would let through one in two hundred as a random key. */
@@ -272,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_what_kms_makes_gives_the_key),
         cmocka_unit_test(open_other_forms_are_unsupported),
+        cmocka_unit_test(open_damaged_padding_is_auth),
         cmocka_unit_test(open_message_to_another_key_never_opens),
         cmocka_unit_test(open_plaintext_of_other_length_is_range),
         cmocka_unit_test(open_without_content_is_refused),

@@ -1,6 +1,7 @@
 #include "keys/kms_source.h"
 
 #include "attest/nitro_document.h"
+#include "attest/recipient.h"
 #include "attest/simulator_dev.h"
 #include "attest/simulator_root_dev.h"
 #include "base/encode.h"
@@ -35,7 +36,7 @@ static struct {
     const char *refused_code; /* of every call, NULL: none */
     const char *refused_decrypt;
     size_t plaintext_len;
-    bool is_in_clear, is_null_in_clear, is_garbled, is_publish_failing;
+    bool is_in_clear, is_null_in_clear, is_garbled, is_too_long, is_publish_failing;
     unsigned num_secrets, num_decrypts, num_cancels;
     /* What was told. */
     tg_key_ring *published;
@@ -110,6 +111,13 @@ static json_t *decrypt(void)
     assert_ok(tg_nitro_document_parse(tg_slice_of(bytes, len), &document, &detail));
     assert_ok(tg_nitro_document_verify(&document, tg_simulator_root_dev(), &detail));
     char *sealed = seal_to(document.public_key, tg_slice_of(plaintext, at.plaintext_len));
+    if (at.is_too_long) {
+        free(sealed);
+        sealed = malloc(2 * TG_MAX_ENVELOPED_BYTES + 1);
+        assert_non_null(sealed);
+        memset(sealed, 'A', 2 * TG_MAX_ENVELOPED_BYTES);
+        sealed[2 * TG_MAX_ENVELOPED_BYTES] = 0;
+    }
     json_t *answer =
         json_pack("{s:s, s:s}", "KeyId", at.key_arn, "CiphertextForRecipient", at.is_garbled ? "AAAA" : sealed);
     if (at.is_in_clear) {
@@ -212,9 +220,8 @@ static void told(const tg_key_event *event, void *owner)
 #define ENTRY(id, base64, state)                                                                                       \
     "{\\\"id\\\":\\\"" id "\\\",\\\"ciphertext\\\":\\\"" base64 "\\\",\\\"state\\\":\\\"" state "\\\"}"
 
-static int open_case(void **state)
+static void open_with(uint64_t interval_ms)
 {
-    (void)state;
     static const tg_slice context[] = {{(const uint8_t *)"app", 3}, {(const uint8_t *)"tee", 3}};
     const tg_simulator_options options = {0};
     memset(&at, 0, sizeof at);
@@ -228,13 +235,26 @@ static int open_case(void **state)
     const tg_kms_source_settings settings = {.guards = &at.guards,
                                              .context = context,
                                              .num_context = 1,
-                                             .interval_ms = 3600000,
+                                             .interval_ms = interval_ms,
                                              .device = at.device,
                                              .remote = &at.remote,
                                              .publish = publish,
                                              .told = told,
                                              .owner = &at};
     assert_ok(tg_kms_source_new(at.loop, &settings, &at.source));
+}
+
+static int open_case(void **state)
+{
+    (void)state;
+    open_with(3600000);
+    return 0;
+}
+
+static int open_hasty_case(void **state)
+{
+    (void)state;
+    open_with(200);
     return 0;
 }
 
@@ -317,6 +337,22 @@ static void source_new_current_of_a_ring_waits(void **state)
     assert_true(at.is_held);
 }
 
+/* The secret is as it was when the key was held back: it is decrypted again all the same. */
+static void source_held_key_seals_when_it_is_due(void **state)
+{
+    (void)state;
+    at.secret_string = RING(ENTRY("a", "AQ==", "current"));
+    wait_told();
+    at.secret_string = RING(ENTRY("b", "Ag==", "current") "," ENTRY("a", "AQ==", "retired"));
+    for (unsigned i = 0; i < 50 && key_at(0) != 2; i++) {
+        wait_told();
+    }
+    assert_int_equal(key_at(0), 2);
+    assert_int_equal(key_at(1), 1);
+    assert_false(at.is_held);
+    assert_int_equal(at.num_published, 3);
+}
+
 static void source_failures_keep_the_key_and_say_why(void **state)
 {
     (void)state;
@@ -325,7 +361,7 @@ static void source_failures_keep_the_key_and_say_why(void **state)
     static const struct {
         const char *refused, *refused_decrypt, *secret, *key_arn, *stage, *reason;
         size_t plaintext_len;
-        bool is_in_clear, is_garbled;
+        bool is_in_clear, is_too_long, is_garbled;
     } cases[] = {
         {.refused = "ThrottlingException", .stage = "secret", .reason = "not for you"},
         {.refused_decrypt = "AccessDeniedException", .stage = "decrypt", .reason = "not for you"},
@@ -337,6 +373,10 @@ static void source_failures_keep_the_key_and_say_why(void **state)
         {.plaintext_len = 31, .stage = "recipient", .reason = "shorter"},
         {.plaintext_len = 33, .stage = "recipient", .reason = "longer"},
         {.is_in_clear = true, .stage = "recipient", .reason = "in clear"},
+        {.secret = "{\"SecretString\":\"Ag==\",\"SecretBinary\":\"Ag==\"}",
+         .stage = "form",
+         .reason = "neither or both"},
+        {.is_too_long = true, .stage = "recipient", .reason = "too long"},
         {.is_garbled = true, .stage = "recipient", .reason = "no CMS"},
     };
     for (size_t i = 0; i < TG_COUNT(cases); i++) {
@@ -346,6 +386,7 @@ static void source_failures_keep_the_key_and_say_why(void **state)
         at.key_arn = cases[i].key_arn != NULL ? cases[i].key_arn : KEY;
         at.plaintext_len = cases[i].plaintext_len > 0 ? cases[i].plaintext_len : TG_DEK_BYTES;
         at.is_in_clear = cases[i].is_in_clear;
+        at.is_too_long = cases[i].is_too_long;
         at.is_garbled = cases[i].is_garbled;
         read_again();
         assert_int_equal(at.num_failed, i + 1);
@@ -414,6 +455,22 @@ static void source_asked_by_tokens_reads_at_a_bounded_rate(void **state)
     assert_int_equal(at.num_secrets, 2);
 }
 
+/* Tokens that anybody can make up must not undo the back-off. */
+static void source_asked_by_tokens_while_readings_fail_waits(void **state)
+{
+    (void)state;
+    at.refused_code = "ThrottlingException";
+    wait_told();
+    assert_int_equal(at.num_failed, 1);
+    uint64_t due_ms = tg_loop_now_ms(at.loop) + at.next_ms; /* then it is read again by itself */
+    for (int i = 0; i < 20 && tg_loop_now_ms(at.loop) < due_ms; i++) {
+        assert_int_equal(at.num_failed, 1);
+        tg_kms_source_ask(at.source);
+        tg_loop_turn(at.loop);
+        tg_loop_turn(at.loop);
+    }
+}
+
 static void source_freed_while_reading_gives_up(void **state)
 {
     (void)state;
@@ -438,11 +495,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(source_first_reading_publishes_the_key, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_rotation_keeps_the_old_key_readable, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_new_current_of_a_ring_waits, open_case, close_case),
+        cmocka_unit_test_setup_teardown(source_held_key_seals_when_it_is_due, open_hasty_case, close_case),
         cmocka_unit_test_setup_teardown(source_failures_keep_the_key_and_say_why, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_refusal_carries_awss_code, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_unpinned_key_is_refused, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_publish_failure_is_tried_again, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_asked_by_tokens_reads_at_a_bounded_rate, open_case, close_case),
+        cmocka_unit_test_setup_teardown(source_asked_by_tokens_while_readings_fail_waits, open_case, close_case),
         cmocka_unit_test_setup_teardown(source_freed_while_reading_gives_up, open_case, close_case),
     };
     return cmocka_run_group_tests(cases, set_up, NULL);
