@@ -9,7 +9,8 @@
 
 enum { MAX_OUTPUT_BYTES = 1 << 20 };
 
-static tg_result append_json(const tg_attest_report *report, tg_buf *out)
+/* The manifest is given to who may believe it: whoever goes on from here takes keys from nowhere else. */
+static tg_result append_json(const tg_attest_report *report, tg_slice manifest, tg_buf *out)
 {
     TG_TRY(tg_buf_printf(out, "{\"verified\":%s,\"checks\":[", report->is_verified ? "true" : "false"));
     for (size_t i = 0; i < report->num_checks; i++) {
@@ -19,7 +20,12 @@ static tg_result append_json(const tg_attest_report *report, tg_buf *out)
         TG_TRY(tg_json_append_string(out, tg_slice_str(check->text)));
         TG_TRY(tg_buf_append_byte(out, '}'));
     }
-    return tg_buf_append_str(out, "\n]}\n");
+    TG_TRY(tg_buf_append_str(out, "\n]"));
+    if (report->is_verified && manifest.len > 0) {
+        TG_TRY(tg_buf_append_str(out, ",\"manifest\":"));
+        TG_TRY(tg_buf_append(out, manifest));
+    }
+    return tg_buf_append_str(out, "}\n");
 }
 
 static int print(tg_console *console, tg_result composed, const tg_buf *out)
@@ -41,7 +47,7 @@ static int verify(const tg_invocation *invocation, tg_console *console)
     if (status == TG_EXIT_OK) {
         bool is_json = tg_invocation_has(invocation, "json");
         status = print(console,
-                       is_json ? append_json(&report, &out)
+                       is_json ? append_json(&report, tg_buf_slice(&answer.manifest), &out)
                                : tg_attest_report_append(&report, console->is_out_coloured, &out),
                        &out);
         status = status == TG_EXIT_OK && !report.is_verified ? TG_EXIT_FINDINGS : status;

@@ -7,6 +7,7 @@
 #include "sys/log.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 enum { MAX_REQUEST_BYTES = 64 << 20, MS_IN_S = 1000 };
 
@@ -92,7 +93,7 @@ static tg_result read_timeout(const tg_invocation *invocation, uint64_t *out_ms,
 static tg_result read_carrier(const tg_invocation *invocation, tg_address *address, const tg_address **out_carrier,
                               tg_detail *detail)
 {
-    const char *given = tg_invocation_value(invocation, "connect");
+    const char *given = tg_invocation_value(invocation, "connect-to");
     *out_carrier = NULL;
     if (given == NULL) {
         return tg_ok();
@@ -261,7 +262,8 @@ static void on_done(tg_http_call *call, const tg_http_outcome *outcome, void *ow
 
 tg_result tg_fetch_ask(tg_fetch *fetch, const tg_http_ask *ask, tg_fetched *out_fetched, tg_detail *detail)
 {
-    uint64_t now_ms = tg_clock_monotonic_ms();
+    tg_loop_turn(fetch->loop); /* its clock stood still between two questions */
+    uint64_t now_ms = tg_loop_now_ms(fetch->loop);
     tg_http_ask bounded = *ask;
     tg_detail_set_place(detail, tg_slice_str(fetch->url), 0, (tg_slice){NULL, 0});
     if (now_ms >= fetch->until_ms) {
@@ -281,6 +283,17 @@ tg_result tg_fetch_ask(tg_fetch *fetch, const tg_http_ask *ask, tg_fetched *out_
     }
     tg_loop_run(fetch->loop);
     return fetch->result;
+}
+
+tg_result tg_fetch_pause(const tg_fetch *fetch, tg_detail *detail)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    if (tg_clock_monotonic_ms() + MS_IN_S >= fetch->until_ms) {
+        describe_late(fetch, "no time is left to ask again", detail);
+        return tg_fail(TG_ERR_TIMEOUT);
+    }
+    (void)nanosleep(&pause, NULL);
+    return tg_ok();
 }
 
 void tg_fetched_done(tg_fetched *fetched)

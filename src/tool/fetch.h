@@ -17,7 +17,7 @@ enum { TG_FETCH_TIMEOUT_S = 30, TG_MAX_FETCH_TIMEOUT_S = 3600, TG_FETCH_KEY_BYTE
 #define TG_FETCH_OPTIONS                                                                                               \
     {.name = "timeout", .argument = "SECONDS", .help = "for the endpoint to answer, everything together; 30"},         \
     {                                                                                                                  \
-        .name = "connect", .argument = "ADDRESS",                                                                      \
+        .name = "connect-to", .argument = "ADDRESS",                                                                   \
         .help = "dial this (tcp:, unix:, vsock:, hvsock:) in the place of the URL's host"                              \
     }
 
@@ -59,5 +59,8 @@ typedef struct tg_fetched {
  */
 TG_MUST_USE tg_result tg_fetch_ask(tg_fetch *fetch, const tg_http_ask *ask, tg_fetched *out_fetched, tg_detail *detail);
 void tg_fetched_done(tg_fetched *fetched);
+
+/* tg_fetch_pause waits a second before the next try. err: TG_ERR_TIMEOUT: the deadline comes first; detail */
+TG_MUST_USE tg_result tg_fetch_pause(const tg_fetch *fetch, tg_detail *detail);
 
 #endif

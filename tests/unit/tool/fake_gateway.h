@@ -33,6 +33,7 @@ typedef enum fake_forgery {
     FAKE_UNSIGNED,        /* the body itself, sealed to reply_jwk: whoever saw the request can */
     FAKE_PLAIN,           /* in the clear, 200 */
     FAKE_PLAIN_ERROR,     /* in the clear, 403 */
+    FAKE_PLAIN_EARLY,     /* in the clear, 503: seal it anew */
     FAKE_PLAIN_AS_SEALED, /* in the clear, under the envelope's type */
     FAKE_CUT_OFF,
     FAKE_NOT_BHTTP, /* of ohttp: what is sealed is none */
@@ -49,6 +50,8 @@ typedef struct fake_gateway {
     tg_slice answer_body;
     unsigned num_stale_keys; /* so often, other keys are published than the manifest binds */
     unsigned keys_status;    /* of the published keys; 0: 200 */
+    unsigned num_too_early;  /* so often, sealed: from before the start */
+    unsigned num_requests;
     /* What was opened last. */
     char method[32], path[256], authority[256], content_type[256], head[4096], inner_header[256];
     char body[65536];
@@ -204,9 +207,14 @@ static inline void fake_gateway_publish(fake_gateway *self, SSL *ssl, bool is_jw
 static inline void fake_gateway_say(fake_gateway *self, SSL *ssl, bool is_jwe, tg_buf *out)
 {
     const char *type = is_jwe ? "application/jose" : "message/ohttp-res; x=y";
+    static const char early[] = "{\"code\":\"iat_before_start\",\"message\":\"no\"}";
     static const char error[] = "{\"code\":\"forbidden\",\"message\":\"no\"}";
     if (self->forgery == FAKE_PLAIN || self->forgery == FAKE_PLAIN_ERROR) {
         test_tls_answer(ssl, self->forgery == FAKE_PLAIN ? 200 : 403, "application/json", error, sizeof error - 1);
+        return;
+    }
+    if (self->forgery == FAKE_PLAIN_EARLY) {
+        test_tls_answer(ssl, 503, "application/json", early, sizeof early - 1);
         return;
     }
     if (self->forgery == FAKE_PLAIN_AS_SEALED) {
@@ -245,13 +253,23 @@ static inline void fake_gateway_serve(fake_enclave *enclave, SSL *ssl)
     bool is_jwe = strstr(self->head, "Content-Type: application/jose\r\n") != NULL;
     assert_true(is_jwe || strstr(self->head, "Content-Type: message/ohttp-req\r\n") != NULL);
     tg_buf_init(&out, 1 << 20);
-    tg_slice content = tg_slice_of(body, enclave->server.heard_len - head_len);
+    tg_slice content = tg_slice_of(body, enclave->server.heard_len - head_len), honest = self->answer_body;
+    unsigned status = self->status;
+    self->num_requests++;
+    if (self->num_too_early > 0) {
+        self->num_too_early--;
+        self->status = 503;
+        self->answer_body = is_jwe ? TG_LIT("{\"code\":\"iat_before_start\",\"message\":\"x\"}")
+                                   : TG_LIT("{\"type\":\"x\",\"code\":\"date_before_start\"}");
+    }
     if (is_jwe) {
         fake_answer_jwe(self, content, &out);
     } else {
         fake_answer_ohttp(self, content, &out);
     }
     fake_gateway_say(self, ssl, is_jwe, &out);
+    self->answer_body = honest;
+    self->status = status;
     tg_buf_done(&out);
 }
 

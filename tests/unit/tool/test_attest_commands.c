@@ -299,6 +299,9 @@ static void verify_policy_lists_that_match_pass(void **state)
     assert_says(out_text, "{\"verified\":true,\"checks\":[");
     assert_says(out_text, "{\"check\":\"deks\",\"verdict\":\"passed\",\"text\":\"every key in force is allowed\"}");
     assert_says(out_text, "{\"check\":\"schemas\",\"verdict\":\"passed\"");
+    assert_says(out_text, "\n],\"manifest\":{\"client_ca\":");
+    assert_int_equal(run("verify", path_of("good.json"), "--json", NULL), 1);
+    assert_says(out_text, "\n]}\n"); /* not verified: nothing to go on from */
 }
 
 static void verify_policy_lists_that_differ_fail(void **state)
@@ -441,7 +444,7 @@ static void verify_urls_that_cannot_be_asked_are_said(void **state)
     assert_says(err_text, "--timeout");
     assert_int_equal(run("verify", "https://127.0.0.1:1", NULL), 2);
     assert_says(err_text, "no connection can be made");
-    assert_int_equal(run("show", "https://h", "--connect", "tcp:127.0.0.1:1", NULL), 2);
+    assert_int_equal(run("show", "https://h", "--connect-to", "tcp:127.0.0.1:1", NULL), 2);
     assert_says(err_text, "no connection can be made");
 }
 

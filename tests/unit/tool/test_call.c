@@ -119,6 +119,29 @@ static void both_verified_errors_are_given_out_with_their_own_status(void **stat
     assert_int_equal(CALL_JWE(), TG_CALL_ANSWERED);
 }
 
+/* Sealed, the enclave's word; in the clear, a way to have a request made twice. */
+static void both_envelope_from_before_the_start_is_sealed_anew(void **state)
+{
+    (void)state;
+    begin();
+    fake.num_too_early = 2;
+    assert_int_equal(CALL("-v"), TG_CALL_ANSWERED);
+    assert_string_equal(tool_out, "{\"done\":true}");
+    tool_assert_says(tool_err, "* again ");
+    assert_int_equal(fake.num_requests, 3);
+    fake.num_too_early = 1;
+    assert_int_equal(CALL_OHTTP("--json"), TG_CALL_ANSWERED);
+    assert_int_equal(fake.num_requests, 5);
+    fake.num_too_early = 100;
+    assert_int_equal(CALL_OHTTP("--timeout", "2"), TG_CALL_ERROR_STATUS); /* and that is then the answer */
+    tool_assert_says(tool_out, "_before_start");
+    fake.num_too_early = 0;
+    fake.num_requests = 0;
+    fake.forgery = FAKE_PLAIN_EARLY;
+    assert_int_equal(CALL_JWE(), TG_CALL_NOT_SEALED);
+    assert_int_equal(fake.num_requests, 1);
+}
+
 static void jwe_forged_answers_are_refused(void **state)
 {
     (void)state;
@@ -310,7 +333,7 @@ static void options_that_cannot_be_are_said_before_anything_is_asked(void **stat
                  {"-o", "/dev/null", "nothing is overwritten"},
                  {"-o", "/dev/null/x", "cannot be made"},
                  {"--timeout", "0", "from 1 to 3600"},
-                 {"--connect", "nowhere", ""},
+                 {"--connect-to", "nowhere", ""},
                  {"--max-age", "0", "above 0"},
                  {"--policy", "/nowhere/at/all", "cannot be read"}};
     begin();
@@ -357,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(jwe_what_the_command_line_says_is_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ohttp_honest_answer_is_given_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_verified_errors_are_given_out_with_their_own_status, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_envelope_from_before_the_start_is_sealed_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jwe_forged_answers_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ohttp_forged_answers_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_answers_in_the_clear_are_nobodys, set_up, tear_down),

@@ -148,7 +148,7 @@ static void open_timeout_outside_its_range_is_refused(void **state)
     }
     assert_ok(open_with("https://h", "--timeout", "3600"));
     tg_fetch_close(TG_TAKE(fetch));
-    assert_false(tg_is_ok(open_with("https://h", "--connect", "nowhere")));
+    assert_false(tg_is_ok(open_with("https://h", "--connect-to", "nowhere")));
 }
 
 static void ask_carrier_is_dialled_and_the_name_is_the_urls(void **state)
@@ -158,7 +158,7 @@ static void ask_carrier_is_dialled_and_the_name_is_the_urls(void **state)
     char address[64];
     start(answer_all);
     snprintf(address, sizeof address, "tcp:127.0.0.1:%u", server.port);
-    assert_ok(open_with("https://tee.test:8443/x", "--connect", address));
+    assert_ok(open_with("https://tee.test:8443/x", "--connect-to", address));
     assert_ok(get(tg_fetch_target(fetch), 5, &fetched));
     tg_fetched_done(&fetched);
     assert_string_equal(server.server_name, "tee.test");
