@@ -157,6 +157,18 @@ def test_metrics_table_is_what_the_sources_define():
     assert written == defined
 
 
+def test_gateway_errors_table_names_every_code():
+    written = {(code, int(status)) for names, status, _ in rows_of("### Errors of the gateway") for code in re.findall(r"`(\w+)`", names)}
+    general = {(cells[0].strip("`"), int(cells[1])) for cells in rows_of("### Errors")}
+    defined = set()
+    for source in (SOURCE / "src/gateway").glob("*.c"):
+        text = source.read_text()
+        defined |= {(code, int(status)) for status, code in re.findall(r'\.status = (\d+),\s*\.code =\s*"(\w+)"', text)}
+        defined |= {(code, int(status)) for status, code in re.findall(r'[({](\d{3}), "(\w+)",', text)}
+    assert written >= defined - general
+    assert written <= defined
+
+
 def test_errors_table_names_every_code():
     codes = {cells[0].strip("`"): cells[1] for cells in rows_of("### Errors")}
     table = (SOURCE / "src/http/refusal.c").read_text().split("codes[] = {", 1)[1].split("};", 1)[0]
