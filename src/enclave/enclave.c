@@ -478,6 +478,9 @@ static tg_result check_schemas(const tg_enclave_settings *settings, tg_faults *f
         tg_detail_set_reason(fault, "no OpenAPI file is there");
         tg_detail_set_remedy(fault, "put .yaml or .json files with an `openapi` member into the folder");
     }
+    if (tg_is_ok(loaded)) {
+        tg_gateway_settings_check_schemas(settings, set, faults);
+    }
     tg_schema_set_unref(set);
     return loaded.code == TG_ERR_MEMORY ? loaded : tg_ok();
 }

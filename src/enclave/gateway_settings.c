@@ -1,8 +1,11 @@
 #include "enclave/gateway_settings.h"
 
 #include "enclave/site.h"
+#include "settings/json_lines.h"
 #include "sys/file.h"
 #include "sys/log.h"
+
+#include <stdio.h>
 
 tg_result tg_gateway_settings_set_default(tg_enclave_settings *settings)
 {
@@ -92,6 +95,32 @@ tg_result tg_gateway_settings_load(tg_enclave_settings *settings, tg_faults *fau
         check_delivery(settings, faults);
     }
     return set_delivered_values(settings);
+}
+
+static void check_schema(const tg_enclave_settings *settings, const tg_schema_set *set, size_t route, const char *part,
+                         tg_slice name, tg_faults *faults)
+{
+    char pointer[64];
+    tg_pii_root root;
+    if (name.len == 0 || tg_is_ok(tg_schema_set_find(set, name, &root, NULL))) {
+        return;
+    }
+    (void)snprintf(pointer, sizeof pointer, "/routes/%zu/%s/schema", route, part);
+    tg_detail *fault = tg_faults_add(faults);
+    tg_detail_set_place(fault, tg_slice_str(settings->routes_path),
+                        tg_json_line_of(tg_routes_text(settings->routes), tg_slice_str(pointer)),
+                        tg_slice_str(pointer));
+    tg_detail_set_reason(fault, "there is no schema %s", (const char *)name.ptr);
+    tg_detail_set_remedy(fault, "write NAME or NAME#COMPONENT: a file's path below SCHEMA_DIR without its ending");
+}
+
+void tg_gateway_settings_check_schemas(const tg_enclave_settings *settings, const tg_schema_set *set, tg_faults *faults)
+{
+    for (size_t i = 0; i < tg_routes_len(settings->routes); i++) {
+        const tg_gateway_route *route = tg_routes_at(settings->routes, i);
+        check_schema(settings, set, i, "request", route->request_schema, faults);
+        check_schema(settings, set, i, "response", route->response_schema, faults);
+    }
 }
 
 void tg_gateway_settings_log(const tg_enclave_settings *settings)

@@ -157,6 +157,14 @@ def test_value_that_nobody_can_deliver_refused(run, good):
     assert done.returncode == 1 and b"ECS_WATERMARK_ENDPOINT" in done.stderr
 
 
+def test_schema_that_is_not_there_told(run, good):
+    write(good, route(response={"encrypt": "fields", "schema": "record"}))
+    assert run(PROGRAM, "--check-config", env=good).returncode == 0
+    write(good, route(clients=["a.example"], request={"decrypt": "fields", "schema": "recrod"}))
+    done = run(PROGRAM, "--check-config", env=good)
+    assert done.returncode == 1 and b"/routes/0/request/schema: there is no schema recrod" in done.stderr, done
+
+
 def test_start_with_bad_routes_serves_nothing(run, good):
     write(good, BAD["decrypt_fields_without_clients"][0])
     done = run(PROGRAM, env=good)

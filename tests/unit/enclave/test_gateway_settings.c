@@ -1,7 +1,7 @@
 #include "enclave/gateway_settings.h"
 
-#include "support/case.h"
 #include "support/logged.h"
+#include "unit/enclave/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +194,24 @@ static void log_says_what_the_host_decides(void **state)
     assert_int_equal(tg_test_log_tear_down(NULL), 0);
 }
 
+static void check_schemas_names_that_are_not_there_are_told(void **state)
+{
+    (void)state;
+    tg_schema_set *set = tg_build_text(TEST_SCHEMA);
+    tg_gateway_settings_check_schemas(&settings, set, &faults); /* there are no routes */
+    put("{\"routes\": [{\"path\": \"/x\", \"upstream\": {\"url\": \"https://b\"},\n"
+        " \"response\": {\"encrypt\": \"fields\",\n \"schema\": \"a\"}},\n"
+        "{\"path\": \"/y\", \"upstream\": {\"url\": \"https://b\"},\n"
+        " \"response\": {\"encrypt\": \"fields\",\n \"schema\": \"b\"}}]}");
+    load(NULL, NULL);
+    assert_int_equal(faults.num_faults, 0);
+    tg_gateway_settings_check_schemas(&settings, set, &faults);
+    assert_fault("/routes/1/response/schema", "there is no schema b");
+    assert_int_equal(faults.faults[0].line, 6);
+    assert_string_equal(faults.faults[0].file, path);
+    tg_schema_set_unref(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -205,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(load_values_of_routes_may_be_delivered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(note_changes_another_file_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(log_says_what_the_host_decides, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(check_schemas_names_that_are_not_there_are_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
