@@ -80,10 +80,8 @@ tg_result tg_clock_watch_open(tg_attest_device *device, tg_loop *loop, tg_clock_
     }
     *self = (tg_clock_watch){.device = device, .loop = loop, .look = {.run = on_look}, .ask = {.run = on_ask}};
     tg_metric_add(tg_metric_only(&set_back), 0);
-    ask(self);
-    look(self);
-    tg_deadline_arm_in(loop, &self->look, TG_CLOCK_LOOK_MS);
-    tg_deadline_arm_in(loop, &self->ask, TG_CLOCK_ASK_MS);
+    on_ask(&self->ask);
+    on_look(&self->look);
     *out_watch = self;
     return tg_ok();
 }
