@@ -32,7 +32,7 @@ struct tg_key_service {
     bool is_running;
     tg_publisher *publisher;
     tg_key_guards guards;
-    tg_slice context[2 * TG_MAX_CONTEXT_PAIRS];
+    tg_aws_context_pair context[TG_MAX_CONTEXT_PAIRS];
     size_t num_context;
     tg_aws_access *access;
     tg_aws_remote *remote;
@@ -146,7 +146,7 @@ static tg_result read_settings(tg_key_service *self, const tg_enclave_settings *
     }
     for (size_t i = 0; i < context->num_items; i++) {
         if (i == TG_MAX_CONTEXT_PAIRS ||
-            !split_pair(context->items[i], &self->context[2 * i], &self->context[2 * i + 1])) {
+            !split_pair(context->items[i], &self->context[i].name, &self->context[i].value)) {
             tg_detail_set_reason(&detail, "is not of up to 16 pairs NAME=VALUE");
             tg_detail_set_remedy(&detail, "write the pairs that the data key was sealed with");
             return fail(settings, "KMS_ENCRYPTION_CONTEXT", &detail, faults);

@@ -1,6 +1,7 @@
 #include "keys/kms_source.h"
 
 #include "attest/recipient.h"
+#include "aws/json.h"
 #include "base/encode.h"
 #include "base/num.h"
 #include "base/text.h"
@@ -151,50 +152,6 @@ static void conclude(tg_kms_source *self)
     succeed(self, change.is_changed ? TG_KEYS_CHANGED : TG_KEYS_UNCHANGED, &change);
 }
 
-/* A comma, unless the object begins here. */
-static tg_result put_comma(tg_buf *body)
-{
-    return tg_slice_ends(tg_buf_slice(body), TG_LIT("{")) ? tg_ok() : tg_buf_append_byte(body, ',');
-}
-
-static tg_result put_text(tg_buf *body, tg_slice name, tg_slice value)
-{
-    TG_TRY(put_comma(body));
-    TG_TRY(tg_json_append_string(body, name));
-    TG_TRY(tg_buf_append_byte(body, ':'));
-    return tg_json_append_string(body, value);
-}
-
-static tg_result put_bytes(tg_buf *body, const char *name, tg_slice bytes)
-{
-    TG_TRY(put_comma(body));
-    TG_TRY(tg_json_append_string(body, tg_slice_str(name)));
-    TG_TRY(tg_buf_append_str(body, ":\""));
-    TG_TRY(tg_base64_append(body, TG_BASE64_PADDED, bytes));
-    return tg_buf_append_byte(body, '"');
-}
-
-static tg_result put_decrypt(const tg_kms_source *self, tg_slice ciphertext, tg_buf *body)
-{
-    const tg_kms_source_settings *settings = &self->settings;
-    TG_TRY(tg_buf_append_byte(body, '{'));
-    TG_TRY(put_bytes(body, "CiphertextBlob", ciphertext));
-    if (settings->guards->key_arn[0] != 0) {
-        TG_TRY(put_text(body, TG_LIT("KeyId"), tg_slice_str(settings->guards->key_arn)));
-    }
-    if (settings->num_context > 0) {
-        TG_TRY(tg_buf_append_str(body, ",\"EncryptionContext\":{"));
-        for (size_t i = 0; i < settings->num_context; i++) {
-            TG_TRY(put_text(body, settings->context[2 * i], settings->context[2 * i + 1]));
-        }
-        TG_TRY(tg_buf_append_byte(body, '}'));
-    }
-    TG_TRY(tg_buf_append_str(body, ",\"Recipient\":{"));
-    TG_TRY(put_text(body, TG_LIT("KeyEncryptionAlgorithm"), TG_LIT("RSAES_OAEP_SHA_256")));
-    TG_TRY(put_bytes(body, "AttestationDocument", tg_buf_slice(&self->document)));
-    return tg_buf_append_str(body, "}}");
-}
-
 /* Asks for the next key that is not open yet, or is done. */
 static void decrypt_next(tg_kms_source *self)
 {
@@ -205,7 +162,13 @@ static void decrypt_next(tg_kms_source *self)
     tg_buf body;
     tg_detail detail = {0};
     tg_buf_init(&body, MAX_BODY_BYTES);
-    tg_result asked = put_decrypt(self, self->secret.keys[self->num_opened].ciphertext, &body);
+    const tg_aws_kms_ask decrypt = {.operation = TG_AWS_DECRYPT,
+                                    .key_id = tg_slice_str(self->settings.guards->key_arn),
+                                    .ciphertext = self->secret.keys[self->num_opened].ciphertext,
+                                    .context = self->settings.context,
+                                    .num_context = self->settings.num_context,
+                                    .attestation_document = tg_buf_slice(&self->document)};
+    tg_result asked = tg_aws_kms_append_ask(&body, &decrypt);
     if (tg_is_ok(asked)) {
         asked =
             self->settings.remote->ask(self->settings.remote, TG_KEY_DECRYPT, tg_buf_slice(&body), on_decrypted, self);
@@ -362,7 +325,7 @@ static void begin(tg_kms_source *self)
     tg_deadline_disarm(&self->timer);
     tg_buf_init(&body, MAX_BODY_BYTES);
     tg_result asked = tg_buf_append_byte(&body, '{');
-    asked = tg_is_ok(asked) ? put_text(&body, TG_LIT("SecretId"), self->settings.guards->secret_arn) : asked;
+    asked = tg_is_ok(asked) ? tg_aws_json_append_text(&body, "SecretId", self->settings.guards->secret_arn) : asked;
     asked = tg_is_ok(asked) ? tg_buf_append_byte(&body, '}') : asked;
     if (tg_is_ok(asked)) {
         asked =

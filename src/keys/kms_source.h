@@ -5,6 +5,7 @@
 #define TG_KEYS_KMS_SOURCE_H
 
 #include "attest/device.h"
+#include "aws/kms.h"
 #include "io/loop.h"
 #include "keys/guards.h"
 #include "keys/remote.h"
@@ -37,9 +38,9 @@ typedef struct tg_key_event {
 } tg_key_event;
 
 typedef struct tg_kms_source_settings {
-    const tg_key_guards *guards; /* outlive the source, as all below */
-    const tg_slice *context;     /* names and values of KMS's encryption context, by turns */
-    size_t num_context;          /* pairs; at most TG_MAX_CONTEXT_PAIRS */
+    const tg_key_guards *guards;        /* outlive the source, as all below */
+    const tg_aws_context_pair *context; /* KMS's encryption context */
+    size_t num_context;                 /* at most TG_MAX_CONTEXT_PAIRS */
     uint64_t interval_ms;
     tg_attest_device *device;
     tg_key_remote *remote;

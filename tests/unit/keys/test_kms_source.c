@@ -222,7 +222,7 @@ static void told(const tg_key_event *event, void *owner)
 
 static void open_with(uint64_t interval_ms)
 {
-    static const tg_slice context[] = {{(const uint8_t *)"app", 3}, {(const uint8_t *)"tee", 3}};
+    static const tg_aws_context_pair context[] = {{{(const uint8_t *)"app", 3}, {(const uint8_t *)"tee", 3}}};
     const tg_simulator_options options = {0};
     memset(&at, 0, sizeof at);
     at.remote = (tg_key_remote){.ask = ask, .cancel = cancel};
