@@ -128,6 +128,24 @@ def test_start_without_aws_is_degraded_and_mends_itself(cloud, scratch):
         assert metric(enclave.metrics(), "teegate_dek_reading_failures_total", stage="secret") >= 1
 
 
+def test_aws_whose_certificate_ended_by_the_attested_time_is_not_believed(scratch):
+    """The host says that the day has not come; by the device's clock it is three days later."""
+    write_case(scratch, dek=None)
+    root = x509.load_pem_x509_certificate((SOURCE / "tests/vectors/nitro/simulator-root.pem").read_bytes())
+    authority = Authority(scratch, "authority of aws")
+    ends = str(authority.issue("aws.pem", ["DNS:localhost"], seconds=86400, is_server=True))
+    with Emulator(root=root, tls=(ends, ends)) as aws:
+        cloud = Cloud(aws)
+        settings = cloud.settings(AWS_CA_BUNDLE=authority.path)
+        with serving(scratch, **settings) as enclave:
+            assert sealed_value(enclave).startswith(token_of("hello"))
+        num_calls = len(aws.calls)
+        with serving(scratch, ready=None, SIMULATOR_AHEAD_SECS=3 * 86400, **settings) as enclave:
+            event = enclave.program.wait_event("data_keys_not_read")
+            assert event["stage"] == "secret" and "certificate has expired" in event["reason"]
+        assert len(aws.calls) == num_calls
+
+
 def substitute(cloud, enclave, value):
     """Another secret's value is put in place and read; what the enclave says of it."""
     cloud.put(value)
