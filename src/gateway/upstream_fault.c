@@ -13,12 +13,26 @@ static bool is_other_name(const char *reason)
     return strstr(reason, "ostname mismatch") != NULL || strstr(reason, "IP address mismatch") != NULL;
 }
 
+/* In TLS 1.3 a server looks at our certificate when the handshake is over for us: its alert may come instead of an
+ * answer. */
+static bool is_alert(const tg_http_outcome *outcome)
+{
+    return outcome->answer == NULL && strstr(outcome->reason, " alert ") != NULL;
+}
+
 static tg_gateway_fault handshake_fault(const tg_http_outcome *outcome)
 {
     if (is_other_name(outcome->reason)) {
         return fault_of(502, "upstream_name",
                         "the backend's certificate is not for its host: put the host into its subjectAltName, or, "
                         "where it has none and the common name is the host, set upstream.allow_common_name");
+    }
+    if (outcome->result.code == TG_ERR_DENIED) {
+        return fault_of(502, "upstream_not_mutual",
+                        "the backend asks for no client certificate, so that it does not know who calls it");
+    }
+    if (strstr(outcome->reason, "certificate has expired") != NULL) {
+        return fault_of(502, "upstream_expired", "the backend's certificate has expired");
     }
     return fault_of(502, "upstream_tls", "the TLS handshake with the backend failed");
 }
@@ -50,6 +64,11 @@ tg_gateway_fault tg_upstream_fault_of(const tg_http_outcome *outcome)
     }
     if (outcome->stage <= TG_HTTP_STAGE_EGRESS) {
         return fault_of(502, "upstream_unreachable", "the backend cannot be reached");
+    }
+    if (is_alert(outcome)) {
+        return fault_of(
+            502, "upstream_refused",
+            "the backend refuses the TLS connection: perhaps it does not believe the delivered client_cert");
     }
     return outcome->stage == TG_HTTP_STAGE_HANDSHAKE ? handshake_fault(outcome) : answer_fault(outcome);
 }

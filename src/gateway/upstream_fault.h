@@ -9,8 +9,9 @@
  *   502 upstream_unreachable  no connection             502 upstream_closed      no answer
  *   502 upstream_tls          no handshake              502 upstream_bad_answer  not HTTP as we take it
  *   502 upstream_name         another's certificate     502 upstream_too_large   over the route's limit
- *   504 upstream_timeout      too slow                  502 upstream_broken      it broke off within its body
- *   503 upstream_busy         waited for a connection all the time
+ *   502 upstream_expired      or an old one             502 upstream_broken      it broke off within its body
+ *   502 upstream_not_mutual   wants none of ours        504 upstream_timeout     too slow
+ *   502 upstream_refused      or does not believe it    503 upstream_busy        no connection became free
  */
 tg_gateway_fault tg_upstream_fault_of(const tg_http_outcome *outcome);
 

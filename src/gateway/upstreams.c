@@ -248,6 +248,7 @@ static tg_result connect_upstream(tg_upstreams *upstreams, tg_upstream *upstream
                                            .is_egress = settings->egress != NULL,
                                            .plain = settings->plain,
                                            .tls = upstream->is_tls ? upstreams->tls : NULL,
+                                           .is_mutual = true,
                                            .may_be_common_name = upstream->may_be_common_name};
     tg_http_connector *connector = NULL;
     TG_TRY(tg_outbound_new(&outbound, &upstream->outbound, detail));

@@ -23,6 +23,7 @@ typedef struct tg_peer_tls {
     const char *version;      /* "TLSv1.3"; static */
     const char *cipher;       /* the suite's name; static */
     bool is_resumed;          /* from a session ticket: no certificate travelled in this handshake */
+    bool was_asked;           /* of a client: the server has asked for a certificate, in this handshake */
     bool has_certificate;     /* the peer proved a certificate that a configured authority vouches for */
     int64_t not_after_unix_s; /* the certificate's end, INT64_MAX without one: a long connection may outlive it */
     const tg_peer_name *names;

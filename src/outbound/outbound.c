@@ -18,6 +18,7 @@ struct tg_outbound {
     tg_address carrier;
     tg_tls_context *tls; /* NULL: plain */
     bool is_egress;
+    bool is_mutual;
     bool may_be_common_name;
     uint64_t dial_ms;
     uint64_t handshake_ms;
@@ -93,12 +94,14 @@ static void shake_hands(tg_http_attempt *attempt)
         fail(attempt, tg_fail(TG_ERR_SYNTAX), "the origin spoke before it was asked");
     } else if (result.code != TG_ERR_AGAIN) {
         fail_handshake(attempt, result);
-    } else if (tg_stream_peer(attempt->stream)->tls != NULL) {
+    } else if (tg_stream_peer(attempt->stream)->tls == NULL) {
+        tg_stream_watch(attempt->stream, TG_STREAM_READ);
+    } else if (attempt->outbound->is_mutual && !tg_stream_peer(attempt->stream)->tls->was_asked) {
+        fail(attempt, tg_fail(TG_ERR_DENIED), "the origin asks for no client certificate");
+    } else {
         tg_stream_watch(attempt->stream, 0);
         attempt->stage = TG_HTTP_STAGE_SEND;
         end(attempt, tg_ok());
-    } else {
-        tg_stream_watch(attempt->stream, TG_STREAM_READ);
     }
 }
 
@@ -278,6 +281,7 @@ tg_result tg_outbound_new(const tg_outbound_settings *settings, tg_outbound **ou
     outbound->origin.path = (tg_slice){NULL, 0}; /* the text is the caller's */
     outbound->carrier = settings->carrier != NULL ? *settings->carrier : origin.target;
     outbound->is_egress = settings->is_egress;
+    outbound->is_mutual = settings->is_mutual;
     outbound->may_be_common_name = settings->may_be_common_name;
     outbound->dial_ms = settings->dial_ms != 0 ? settings->dial_ms : DEFAULT_WAIT_MS;
     outbound->handshake_ms = settings->handshake_ms != 0 ? settings->handshake_ms : DEFAULT_WAIT_MS;

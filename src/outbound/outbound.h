@@ -23,6 +23,7 @@ typedef struct tg_outbound_settings {
     bool is_egress;            /* the carrier is an egress proxy: `HOST:PORT\n` goes first (nothing is answered) */
     tg_outbound_plain plain;
     tg_tls_context *tls;     /* of a client (outbound/trust.h); NULL for http:// */
+    bool is_mutual;          /* an origin that asks for no certificate of ours is none to speak to: TG_ERR_DENIED */
     bool may_be_common_name; /* a certificate without DNS names may name the host as its CN */
     uint64_t dial_ms;        /* 0: 10 s */
     uint64_t handshake_ms;   /* the egress line and TLS together; 0: 10 s */

@@ -203,6 +203,7 @@ static tg_result set_up_client(tg_tls_context *context, const tg_tls_client_sett
         SSL_CTX_set_alpn_protos(context->ssl_ctx, context->protocols, (unsigned)context->protocols_len) != 0) {
         return tg_tls_fail_library(TG_ERR_LIBRARY, "TLS context", detail);
     }
+    tg_tls_facts_install_client(context->ssl_ctx);
     return tg_ok();
 }
 

@@ -47,6 +47,20 @@ static int on_client_hello(SSL *ssl, int *alert, void *owner)
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
+/* OpenSSL calls this on a client once a CertificateRequest has come, before it looks for a certificate of its own. */
+static int on_asked(SSL *ssl, void *owner)
+{
+    tg_tls_facts *facts = SSL_get_app_data(ssl);
+    (void)owner;
+    facts->tls.was_asked = true;
+    return 1;
+}
+
+void tg_tls_facts_install_client(SSL_CTX *ssl_ctx)
+{
+    SSL_CTX_set_cert_cb(ssl_ctx, on_asked, NULL);
+}
+
 void tg_tls_facts_install(SSL_CTX *ssl_ctx)
 {
     SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, NULL);

@@ -17,6 +17,8 @@ typedef struct tg_tls_facts {
 /* tg_tls_facts_install has a server context note each ClientHello's server name in the facts that are the SSL's
  * application data: OpenSSL itself gives the resumed session's. */
 void tg_tls_facts_install(SSL_CTX *ssl_ctx);
+/* tg_tls_facts_install_client has a client context note there whether the server asks for a certificate. */
+void tg_tls_facts_install_client(SSL_CTX *ssl_ctx);
 
 /* tg_tls_facts_verify is a server context's callback for SSL_CTX_set_verify: a client's certificate whose names are
  * damaged, or more or longer than tls/context.h allows, is refused while an alert can say so. */

@@ -57,7 +57,8 @@ class Backend:
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.open = set()
         self.is_ended = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def _accept(self):
         while True:
@@ -105,6 +106,8 @@ class Backend:
 
     def end(self):
         """Ends at once, and all that is open."""
+        self.listener.shutdown(socket.SHUT_RDWR)  # closing alone does not end the accept that waits
+        self.accepting.join()
         self.listener.close()
         for sock in list(self.open):
             with contextlib.suppress(OSError):

@@ -316,6 +316,39 @@ static void connector_certificate_of_another_name_is_refused(void **state)
     assert_says("hostname mismatch");
 }
 
+/* Whether the connector demands a server that asks for our certificate. */
+static void ask_mutual(void)
+{
+    open_client(&(tg_outbound_settings){.url = TG_LIT("https://api.test"),
+                                        .carrier = tg_bound_address(f.bound),
+                                        .tls = f.client_tls,
+                                        .is_mutual = true});
+    ask_and_wait();
+}
+
+static void connector_mutual_demands_to_be_asked_for_a_certificate(void **state)
+{
+    (void)state;
+    listen_on("tcp:127.0.0.1:0");
+    secure(&(test_request){.subject = "x", .san = "DNS:api.test", .by = &f.authority}, NULL, NULL);
+    ask_mutual();
+    assert_int_equal(f.code, TG_ERR_DENIED);
+    assert_int_equal(f.stage, TG_HTTP_STAGE_HANDSHAKE);
+    assert_says("asks for no client certificate");
+}
+
+static void connector_mutual_to_who_asks_is_answered(void **state)
+{
+    (void)state;
+    test_certificate client = test_issue(&(test_request){.subject = "us", .by = &f.authority});
+    listen_on("tcp:127.0.0.1:0");
+    secure(&(test_request){.subject = "x", .san = "DNS:api.test", .by = &f.authority}, NULL, &client);
+    ask_mutual();
+    assert_int_equal(f.code, TG_OK);
+    assert_true(f.saw_certificate);
+    test_certificate_done(&client);
+}
+
 static void connector_expired_certificate_is_refused(void **state)
 {
     (void)state;
@@ -511,6 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(connector_egress_line_over_unix_goes_before_tls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_egress_that_closes_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_certificate_of_another_name_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connector_mutual_demands_to_be_asked_for_a_certificate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connector_mutual_to_who_asks_is_answered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_expired_certificate_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_self_signed_certificate_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_common_name_counts_only_where_it_may, set_up, tear_down),
