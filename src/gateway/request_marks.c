@@ -56,7 +56,9 @@ static bool find(const tg_http_header *headers, size_t num_headers, tg_slice nam
 tg_result tg_request_marks_take(const tg_http_header *headers, size_t num_headers, tg_request_marks *out_marks)
 {
     tg_request_marks marks = {.tracestate = {NULL, 0}};
-    uint8_t id[TRACE_ID_BYTES], trace_id[TRACE_ID_BYTES], parent_id[PARENT_ID_BYTES];
+    struct {
+        uint8_t id[TRACE_ID_BYTES], trace_id[TRACE_ID_BYTES], parent_id[PARENT_ID_BYTES];
+    } fresh;
     tg_slice value, state;
     bool has_id = find(headers, num_headers, TG_LIT("x-request-id"), &value) && is_request_id(value);
     if (has_id) {
@@ -69,19 +71,19 @@ tg_result tg_request_marks_take(const tg_http_header *headers, size_t num_header
             marks.tracestate = state;
         }
     }
+    if (!has_id || !has_parent) { /* all at once: the generator's price is by the call */
+        TG_TRY(tg_random_fill((uint8_t *)&fresh, sizeof fresh));
+    }
     if (!has_id) {
-        TG_TRY(tg_random_fill(id, sizeof id));
-        put_hex(id, sizeof id, marks.request_id);
+        put_hex(fresh.id, sizeof fresh.id, marks.request_id);
     }
     if (!has_parent) {
-        TG_TRY(tg_random_fill(trace_id, sizeof trace_id));
-        TG_TRY(tg_random_fill(parent_id, sizeof parent_id));
-        trace_id[0] |= 1; /* neither may be zero */
-        parent_id[0] |= 1;
+        fresh.trace_id[0] |= 1; /* neither may be zero */
+        fresh.parent_id[0] |= 1;
         memcpy(marks.traceparent, "00-", 3);
-        put_hex(trace_id, sizeof trace_id, marks.traceparent + 3);
+        put_hex(fresh.trace_id, sizeof fresh.trace_id, marks.traceparent + 3);
         marks.traceparent[35] = '-';
-        put_hex(parent_id, sizeof parent_id, marks.traceparent + 36);
+        put_hex(fresh.parent_id, sizeof fresh.parent_id, marks.traceparent + 36);
         memcpy(marks.traceparent + 52, "-00", 4);
     }
     *out_marks = marks;
