@@ -142,6 +142,47 @@ static void call_start_whole_head_sent_is_never_sent_again(void **state)
     close_case(at);
 }
 
+#define POST_HEAD "POST /p HTTP/1.1\r\nHost: api.test:8443\r\nContent-Length: 1\r\n\r\n"
+
+/* The origin has the head, and may act upon it before the body comes. */
+static void call_start_head_sent_and_body_refused_is_never_sent_again(void **state)
+{
+    (void)state;
+    client_case *at = open_case(NULL);
+    get(at);
+    say(at, 0, TG_LIT(OK_HELLO));
+    at->origins[0]->window = sizeof POST_HEAD - 1;
+    ask_with(at, &(tg_http_ask){.method = TG_LIT("POST"), .target = TG_LIT("/p"), .body = TG_LIT("x")});
+    case_settle(at);
+    assert_slice(heard(at, 0), GET_HEAD POST_HEAD);
+    at->origins[0]->is_broken = true;
+    case_settle(at);
+    assert_int_equal(at->num_done, 2);
+    assert_int_equal(at->code, TG_ERR_CLOSED);
+    assert_true(at->may_be_processed);
+    assert_int_equal(at->num_origins, 1);
+    close_case(at);
+}
+
+/* It has answered what came: that is the answer. */
+static void call_start_answered_within_the_head_is_never_sent_again(void **state)
+{
+    (void)state;
+    client_case *at = open_case(NULL);
+    get(at);
+    say(at, 0, TG_LIT(OK_HELLO));
+    at->origins[0]->window = 7;
+    get(at);
+    say(at, 0, TG_LIT("HTTP/1.1 408 Request Timeout\r\nContent-"));
+    at->origins[0]->is_broken = true;
+    say(at, 0, TG_LIT("Length: 0\r\n\r\n"));
+    assert_int_equal(at->num_done, 2);
+    assert_int_equal(at->code, TG_OK);
+    assert_int_equal(at->status, 408);
+    assert_int_equal(at->num_origins, 1);
+    close_case(at);
+}
+
 static void call_start_fresh_connection_that_breaks_is_no_reason_for_another(void **state)
 {
     (void)state;
@@ -399,6 +440,8 @@ int main(void)
         cmocka_unit_test(call_start_first_write_refused_on_a_kept_connection_goes_anew_once),
         cmocka_unit_test(call_start_part_of_a_head_sent_goes_anew_from_the_beginning),
         cmocka_unit_test(call_start_whole_head_sent_is_never_sent_again),
+        cmocka_unit_test(call_start_head_sent_and_body_refused_is_never_sent_again),
+        cmocka_unit_test(call_start_answered_within_the_head_is_never_sent_again),
         cmocka_unit_test(call_start_fresh_connection_that_breaks_is_no_reason_for_another),
         cmocka_unit_test(call_start_connector_that_fails_is_told_with_its_stage),
         cmocka_unit_test(client_kept_connections_are_bounded_and_end_in_time),
