@@ -108,6 +108,17 @@ def test_key_is_released_to_the_measured_image(cloud, scratch):
         assert asked == ["GetSecretValue", "Decrypt"]
 
 
+def test_bucket_is_the_secrets_accounts_unless_told(cloud, scratch):
+    cloud.aws.s3.create_bucket("a-bucket")
+    settings = {"S3_BUCKET": "a-bucket", "SCHEMA_DIR": None}
+    for owner in (None, "444455556666"):
+        cloud.aws.calls.clear()
+        with serving(scratch, ready=None, **cloud.settings(S3_BUCKET_OWNER=owner, **settings)) as enclave:
+            enclave.program.wait_until(lambda: cloud.num_calls("ListObjectsV2") > 0, what="a listing")
+        asked = [each for each in cloud.aws.calls if each["operation"] == "ListObjectsV2"]
+        assert {each["headers"]["x-amz-expected-bucket-owner"] for each in asked} == {owner or ACCOUNT}
+
+
 def test_other_image_is_refused_and_serves_once_it_is_allowed(cloud, scratch):
     with serving(scratch, ready=None, **cloud.settings(SIMULATOR_PCRS="11" * 48)) as enclave:
         event = enclave.program.wait_event("data_keys_not_read")

@@ -100,11 +100,67 @@ static void access_new_authorities_that_cannot_be_read_are_named(void **state)
     tg_loop_free(loop);
 }
 
+/* What is signed, and what comes back, goes in clear over loopback alone; the sources of credentials are link-local. */
+static void access_plain_endpoints_are_taken_where_they_may_be(void **state)
+{
+    (void)state;
+    static const struct {
+        tg_aws_service service;
+        const char *variable;
+        tg_code code;
+    } cases[] = {
+        {TG_AWS_KMS, "AWS_ENDPOINT_URL_KMS=http://127.0.0.1:1", TG_OK},
+        {TG_AWS_KMS, "AWS_ENDPOINT_URL_KMS=https://169.254.1.1", TG_OK},
+        {TG_AWS_KMS, "AWS_ENDPOINT_URL_KMS=http://169.254.1.1", TG_ERR_DENIED},
+        {TG_AWS_STS, "AWS_ENDPOINT_URL_STS=http://[fd00:ec2::23]", TG_ERR_DENIED},
+        {TG_AWS_S3, "AWS_ENDPOINT_URL=http://s3.example", TG_ERR_DENIED},
+        {TG_AWS_METADATA, "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.1.1", TG_OK},
+        {TG_AWS_METADATA, "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1", TG_ERR_DENIED},
+    };
+    tg_loop *loop;
+    assert_ok(tg_loop_new(&loop));
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        const tg_aws_access_settings settings = {.region = TG_LIT("eu-west-1")};
+        tg_aws_endpoint endpoint = endpoint_of(cases[i].service, cases[i].variable);
+        tg_aws_access *access;
+        tg_http_client *client;
+        assert_ok(tg_aws_access_new(loop, &settings, &access, NULL));
+        tg_aws_transport *transport = tg_aws_client_transport(tg_aws_access_client(access));
+        assert_code(tg_aws_transport_client(transport, &endpoint, &client), cases[i].code);
+        tg_aws_access_free(access);
+    }
+    tg_loop_free(loop);
+}
+
+static void access_plain_and_tls_of_one_name_are_two_clients(void **state)
+{
+    (void)state;
+    const tg_aws_access_settings settings = {.region = TG_LIT("eu-west-1")};
+    tg_aws_endpoint plain = endpoint_of(TG_AWS_KMS, "AWS_ENDPOINT_URL=http://localhost");
+    tg_aws_endpoint tls = endpoint_of(TG_AWS_S3, "AWS_ENDPOINT_URL=https://localhost");
+    tg_http_client *clients[3];
+    tg_aws_access *access;
+    tg_loop *loop;
+    assert_string_equal(plain.authority, tls.authority);
+    assert_ok(tg_loop_new(&loop));
+    assert_ok(tg_aws_access_new(loop, &settings, &access, NULL));
+    tg_aws_transport *transport = tg_aws_client_transport(tg_aws_access_client(access));
+    assert_ok(tg_aws_transport_client(transport, &plain, &clients[0]));
+    assert_ok(tg_aws_transport_client(transport, &tls, &clients[1]));
+    assert_ok(tg_aws_transport_client(transport, &plain, &clients[2]));
+    assert_ptr_not_equal(clients[0], clients[1]);
+    assert_ptr_equal(clients[0], clients[2]);
+    tg_aws_access_free(access);
+    tg_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(access_carrier_each_service_has_its_forward),
         cmocka_unit_test(access_carrier_some_endpoints_are_dialled_themselves),
+        cmocka_unit_test(access_plain_endpoints_are_taken_where_they_may_be),
+        cmocka_unit_test(access_plain_and_tls_of_one_name_are_two_clients),
         cmocka_unit_test(access_new_region_comes_from_settings_or_environment),
         cmocka_unit_test(access_new_authorities_that_cannot_be_read_are_named),
     };

@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_OBJECTS = 3000, MAX_ASKED = 64, PATIENCE_MS = 20000 };
+enum { MAX_OBJECTS = TG_MAX_SCHEMA_FILES + 1, MAX_ASKED = 64, PATIENCE_MS = 20000 };
 
 typedef struct object {
     char key[64];
-    char etag[16];      /* as listed */
-    char body_etag[16]; /* as read; "" for the same */
+    const char *long_key; /* instead, as listed */
+    char etag[16];        /* as listed */
+    char body_etag[16];   /* as read; "" for the same */
     const char *body;
     uint64_t size_bytes; /* as listed; 0: the body's */
     tg_code code;        /* of a read */
@@ -78,9 +79,9 @@ static void on_list(tg_tick *tick)
     for (; at < bucket.num_objects && answer.num_objects < bucket.page_size; at++) {
         const object *from = &bucket.objects[at];
         if (!from->is_unlisted) {
-            page[answer.num_objects++] =
-                (tg_stored_object){tg_slice_str(from->key), tg_slice_str(from->etag),
-                                   from->size_bytes > 0 ? from->size_bytes : strlen(from->body)};
+            page[answer.num_objects++] = (tg_stored_object){
+                tg_slice_str(from->long_key != NULL ? from->long_key : from->key), tg_slice_str(from->etag),
+                from->size_bytes > 0 ? from->size_bytes : strlen(from->body)};
         }
     }
     snprintf(token, sizeof token, "%zu", at);
@@ -406,6 +407,27 @@ static void read_bounds_are_kept(void **state)
     strcpy(a->key, "elsewhere/a.yaml");
     assert_int_equal(read_all(), TG_ERR_SYNTAX);
     assert_fault(0, "s3://b/schemas/", "the listing names an object that is not below the prefix");
+    char longest[1026];
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest, "schemas/", strlen("schemas/"));
+    strcpy(longest + 1025 - strlen(".yaml"), ".yaml"); /* one more than S3's keys have */
+    a->long_key = longest;
+    assert_int_equal(read_all(), TG_ERR_SYNTAX);
+}
+
+static void read_files_at_their_limit_and_one_over(void **state)
+{
+    (void)state;
+    static char names[TG_MAX_SCHEMA_FILES][16];
+    for (unsigned i = 0; i < TG_MAX_SCHEMA_FILES; i++) {
+        snprintf(names[i], sizeof names[i], "%05u.yaml", i);
+        add(names[i], "\"1\"", "");
+    }
+    assert_int_equal(read_all(), TG_OK);
+    assert_int_equal(reading.num_files, TG_MAX_SCHEMA_FILES);
+    add("z.yaml", "\"1\"", "");
+    assert_int_equal(read_all(), TG_ERR_LIMIT);
+    assert_fault(0, "s3://b/schemas/", "more than 10000 schema files");
 }
 
 static void read_longest_object_leaves_room_for_growth(void **state)
@@ -528,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(read_object_deleted_meanwhile_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_listing_that_fails_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_bounds_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(read_files_at_their_limit_and_one_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_longest_object_leaves_room_for_growth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(interrupt_ends_a_reading_and_later_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refresh_of_a_source_compiles_once_and_refuses_single_files, set_up, tear_down),

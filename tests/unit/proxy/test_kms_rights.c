@@ -11,6 +11,8 @@ static const tg_proxy_domain domains[] = {
     {.name = TG_LIT("n.x"), .has_cid = true, .cid = 18, .kms_key = TG_LIT(KEY_A), .allows_plaintext = true},
     {.name = TG_LIT("o.x"), .has_cid = true, .cid = 18, .kms_key = TG_LIT(KEY_A)},
     {.name = TG_LIT("p.x"), .has_cid = true, .cid = 19, .allows_plaintext = true},
+    {.name = TG_LIT("r.x"), .has_cid = true, .cid = 21, .kms_key = TG_LIT(KEY_A)},
+    {.name = TG_LIT("s.x"), .has_cid = true, .cid = 21, .kms_key = TG_LIT(KEY_A), .allows_plaintext = true},
     {.name = TG_LIT("q.x"), .cid = 20, .kms_key = TG_LIT(KEY_A)},
 };
 static const tg_proxy_config config = {.domains = domains, .num_domains = TG_COUNT(domains)};
@@ -32,6 +34,7 @@ static void rights_follow_from_the_cid(void **state)
     assert_slice(rights.domain, "m.x");
     assert_false(rights.allows_plaintext);
     assert_false(rights_of(18).allows_plaintext); /* one of its domains does not */
+    assert_false(rights_of(21).allows_plaintext); /* in whatever order */
     rights = rights_of(19);
     assert_true(rights.is_known && rights.key.len == 0 && !rights.allows_plaintext);
     assert_false(rights_of(20).is_known);
