@@ -188,6 +188,22 @@ tg_result tg_tls_context_new_server(const tg_tls_server_settings *settings, tg_t
     return tg_ok();
 }
 
+/* The key is looked at while the handshake can still end: before a certificate of ours follows. */
+static tg_result set_unverified(tg_tls_context *context, tg_slice key_sha256)
+{
+    if (key_sha256.len != 0 && key_sha256.len != sizeof context->key_sha256) {
+        return tg_fail(TG_ERR_RANGE);
+    }
+    context->is_unverified = true;
+    context->has_key = key_sha256.len > 0;
+    if (context->has_key) {
+        memcpy(context->key_sha256, key_sha256.ptr, sizeof context->key_sha256);
+    }
+    SSL_CTX_set_verify(context->ssl_ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(context->ssl_ctx, tg_tls_facts_verify_key, context);
+    return tg_ok();
+}
+
 static tg_result set_up_client(tg_tls_context *context, const tg_tls_client_settings *settings, tg_detail *detail)
 {
     TG_TRY(set_protocols(context, settings->protocols, settings->num_protocols, detail));
@@ -199,6 +215,7 @@ static tg_result set_up_client(tg_tls_context *context, const tg_tls_client_sett
         tg_detail_set_reason(detail, "either issuers, or no verification: not both, not neither");
         return tg_fail(TG_ERR_RANGE);
     }
+    TG_TRY(settings->is_unverified ? set_unverified(context, settings->key_sha256) : tg_ok());
     if ((settings->issuers != NULL && !set_authorities(context, settings->issuers)) ||
         SSL_CTX_set_alpn_protos(context->ssl_ctx, context->protocols, (unsigned)context->protocols_len) != 0) {
         return tg_tls_fail_library(TG_ERR_LIBRARY, "TLS context", detail);

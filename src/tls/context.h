@@ -49,10 +49,11 @@ typedef struct tg_tls_client_settings {
      * proved to hold (tg_peer_tls.key_sha256), as `teegate attest verify` does, before anything is sent in confidence.
      */
     bool is_unverified;
+    tg_slice key_sha256; /* with is_unverified: the only key that is taken, before ours is shown; empty: any */
 } tg_tls_client_settings;
 
 /* tg_tls_context_new_client makes a client's context. Errors and ownership as above; TG_ERR_RANGE too: issuers with
- * is_unverified, or neither. */
+ * is_unverified, or neither; a key's digest of another length. */
 TG_MUST_USE tg_result tg_tls_context_new_client(const tg_tls_client_settings *settings, tg_tls_context **out_context,
                                                 tg_detail *detail);
 

@@ -3,6 +3,7 @@
 #define TG_TLS_ENGINE_H
 
 #include "base/refs.h"
+#include "io/peer.h"
 #include "tls/authorities.h"
 #include "tls/context.h"
 #include "tls/identity.h"
@@ -32,6 +33,9 @@ struct tg_tls_authorities {
 struct tg_tls_context {
     tg_refs refs;
     bool is_server;
+    bool is_unverified; /* of a client: the key counts, and no certificate */
+    bool has_key;       /* of those: this one alone */
+    uint8_t key_sha256[TG_PEER_KEY_SHA256_BYTES];
     SSL_CTX *ssl_ctx;
     tg_tls_tickets *tickets;
     tg_tls_identity *identity; /* NULL: none */

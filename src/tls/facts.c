@@ -1,7 +1,7 @@
 #include "tls/facts.h"
 
 #include "base/reader.h"
-#include "tls/context.h"
+#include "tls/engine.h"
 #include "tls/openssl.h"
 
 #include <openssl/x509v3.h>
@@ -186,14 +186,36 @@ static tg_result fill_certificate(tg_tls_facts *facts, const SSL *ssl)
     return result;
 }
 
+static bool hash_key(X509 *certificate, uint8_t out_sha256[TG_PEER_KEY_SHA256_BYTES])
+{
+    unsigned char *der = NULL;
+    int len = certificate != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der) : -1;
+    bool is_hashed = len > 0 && EVP_Digest(der, (size_t)len, out_sha256, NULL, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    return is_hashed;
+}
+
+int tg_tls_facts_verify_key(X509_STORE_CTX *chain, void *owner)
+{
+    const tg_tls_context *context = owner;
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
+    tg_tls_facts *facts = SSL_get_app_data(ssl);
+    uint8_t sha256[TG_PEER_KEY_SHA256_BYTES];
+    if (hash_key(X509_STORE_CTX_get0_cert(chain), sha256) &&
+        (!context->has_key || memcmp(sha256, context->key_sha256, sizeof sha256) == 0)) {
+        X509_STORE_CTX_set_error(chain, X509_V_OK);
+        return 1;
+    }
+    facts->has_other_key = true;
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
 /* The handshake's signature has proved the key, whoever vouches for the certificate around it. */
 static tg_result fill_key(tg_tls_facts *facts, const SSL *ssl)
 {
-    X509 *certificate = SSL_get0_peer_certificate(ssl);
-    unsigned char *der = NULL;
-    int len = certificate != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der) : -1;
-    facts->tls.has_key = len > 0 && EVP_Digest(der, (size_t)len, facts->tls.key_sha256, NULL, EVP_sha256(), NULL) == 1;
-    OPENSSL_free(der);
+    facts->tls.not_after_unix_s = INT64_MAX;
+    facts->tls.has_key = hash_key(SSL_get0_peer_certificate(ssl), facts->tls.key_sha256);
     tg_tls_errors_clear();
     return facts->tls.has_key ? tg_ok() : tg_fail(TG_ERR_MEMORY);
 }
@@ -207,9 +229,8 @@ tg_result tg_tls_facts_fill(tg_tls_facts *facts, SSL *ssl)
     facts->tls.version = SSL_get_version(ssl);
     facts->tls.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
     facts->tls.is_resumed = SSL_session_reused(ssl) == 1;
-    TG_TRY(fill_certificate(facts, ssl));
-    bool is_unverified = SSL_is_server(ssl) == 0 && (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0;
-    return is_unverified ? fill_key(facts, ssl) : tg_ok();
+    const tg_tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return context->is_unverified ? fill_key(facts, ssl) : fill_certificate(facts, ssl);
 }
 
 void tg_tls_facts_done(tg_tls_facts *facts)

@@ -11,6 +11,7 @@ typedef struct tg_tls_facts {
     tg_peer_tls tls;
     uint8_t *server_name; /* NULL without one */
     tg_peer_name *names;  /* and their texts behind them, in one piece */
+    bool has_other_key;   /* tg_tls_facts_verify_key refused the certificate */
     bool has_unfit_names; /* tg_tls_facts_verify refused the certificate for its names */
 } tg_tls_facts;
 
@@ -23,6 +24,10 @@ void tg_tls_facts_install_client(SSL_CTX *ssl_ctx);
 /* tg_tls_facts_verify is a server context's callback for SSL_CTX_set_verify: a client's certificate whose names are
  * damaged, or more or longer than tls/context.h allows, is refused while an alert can say so. */
 int tg_tls_facts_verify(int is_verified, X509_STORE_CTX *chain);
+
+/* tg_tls_facts_verify_key is an unverified client context's callback for SSL_CTX_set_cert_verify_callback (owner: the
+ * context): any certificate is taken, of any key or of the context's one. */
+int tg_tls_facts_verify_key(X509_STORE_CTX *chain, void *owner);
 
 /* tg_tls_facts_set_server_name copies a name (a client's: what it asks for). err: TG_ERR_MEMORY */
 TG_MUST_USE tg_result tg_tls_facts_set_server_name(tg_tls_facts *facts, tg_slice name);

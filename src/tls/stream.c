@@ -180,6 +180,8 @@ static tg_result failed(tls_stream *tls)
     const char *fault = "";
     if (tls->facts.has_unfit_names) {
         fault = "too many names, or damaged ones";
+    } else if (tls->facts.has_other_key) {
+        fault = "it has another key than is asked for";
     } else if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         fault = X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
     }

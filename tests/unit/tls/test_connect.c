@@ -270,6 +270,37 @@ static void connect_unverified_shows_the_key_of_any_certificate(void **state)
     tg_tls_context_unref(with);
 }
 
+static void connect_one_key_takes_that_alone_and_shows_itself_to_no_other(void **state)
+{
+    (void)state;
+    test_certificate made = test_issue(&(test_request){.subject = "me"});
+    tg_tls_identity *identity = conversation_identity(&made, NULL);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    uint8_t sha256[TG_PEER_KEY_SHA256_BYTES];
+    unsigned char *der = NULL;
+    tg_tls_context *with;
+    int len = i2d_PUBKEY(key, &der);
+    assert_int_equal(EVP_Digest(der, (size_t)len, sha256, NULL, EVP_sha256(), NULL), 1);
+    OPENSSL_free(der);
+    const tg_tls_client_settings settings = {
+        .is_unverified = true, .key_sha256 = tg_slice_of(sha256, sizeof sha256), .identity = identity};
+    assert_ok(tg_tls_context_new_client(&settings, &with, NULL));
+    SSL_CTX_set_verify(server, SSL_VERIFY_PEER, NULL);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(server), made.certificate);
+    call(with, &(test_request){.subject = "x", .key = key}, &(tg_tls_target){.name = TG_LIT("one.test")});
+    assert_talked();
+    assert_non_null(SSL_get0_peer_certificate(at.far.ssl));
+    conversation_done();
+    conversation_init();
+    call(with, &(test_request){.subject = "x"}, &(tg_tls_target){.name = TG_LIT("one.test")});
+    assert_refused("tls: certificate verify failed: it has another key than is asked for");
+    assert_null(SSL_get0_peer_certificate(at.far.ssl));
+    tg_tls_context_unref(with);
+    tg_tls_identity_unref(identity);
+    EVP_PKEY_free(key);
+    test_certificate_done(&made);
+}
+
 static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
                      unsigned offered_len, void *owner)
 {
@@ -432,6 +463,9 @@ int main(void)
         TEST_12(connect_without_identity_learns_that_one_is_required, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_unverified_shows_the_key_of_any_certificate, set_up_13, tear_down),
         TEST_12(connect_unverified_shows_the_key_of_any_certificate, set_up_12, tear_down),
+        cmocka_unit_test_setup_teardown(connect_one_key_takes_that_alone_and_shows_itself_to_no_other, set_up_13,
+                                        tear_down),
+        TEST_12(connect_one_key_takes_that_alone_and_shows_itself_to_no_other, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_protocols_are_offered, set_up_13, tear_down),
         TEST_12(connect_protocols_are_offered, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(connect_server_that_is_too_old_is_refused, set_up_13, tear_down),

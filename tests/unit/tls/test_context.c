@@ -70,6 +70,8 @@ static void new_client_verifies_by_issuers_or_says_that_it_does_not(void **state
     const tg_tls_client_settings both = {.issuers = issuers, .is_unverified = true}, neither = {.issuers = NULL};
     assert_code(tg_tls_context_new_client(&both, &context, &detail), TG_ERR_RANGE);
     assert_code(tg_tls_context_new_client(&neither, &context, &detail), TG_ERR_RANGE);
+    const tg_tls_client_settings short_key = {.is_unverified = true, .key_sha256 = TG_LIT("short")};
+    assert_code(tg_tls_context_new_client(&short_key, &context, &detail), TG_ERR_RANGE);
     assert_null(context);
 }
 
