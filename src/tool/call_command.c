@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "crypto/init.h"
 #include "http/grammar.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include "tool/attest_verify.h"
@@ -77,7 +78,7 @@ static tg_result read_headers(const tg_invocation *invocation, wanted *to, tg_de
 static tg_result read_body(const tg_invocation *invocation, const tg_console *console, wanted *to, tg_detail *detail)
 {
     const char *given = tg_invocation_value(invocation, "data");
-    tg_result read = tg_ok();
+    tg_result read;
     if (given == NULL) {
         return tg_ok();
     }
@@ -129,6 +130,16 @@ static tg_result read_type(const tg_invocation *invocation, wanted *to, tg_detai
                : refuse(detail, "--content-type", "is a media type of at most 128 characters");
 }
 
+static tg_result read_identity(const tg_invocation *invocation, wanted *to, tg_detail *detail)
+{
+    const char *certificate = tg_invocation_value(invocation, "cert"), *key = tg_invocation_value(invocation, "key");
+    if (certificate == NULL) {
+        return key == NULL ? tg_ok() : refuse(detail, "--key", "needs --cert");
+    }
+    return tg_tls_identity_load(certificate, key != NULL ? key : certificate, (int64_t)(tg_clock_unix_ms() / 1000),
+                                &to->plan.identity, detail);
+}
+
 static tg_result read_wanted(const tg_invocation *invocation, const tg_console *console, wanted *to, tg_detail *detail)
 {
     const char *envelope = tg_invocation_value(invocation, "envelope");
@@ -141,6 +152,7 @@ static tg_result read_wanted(const tg_invocation *invocation, const tg_console *
     TG_TRY(read_type(invocation, to, detail));
     TG_TRY(read_headers(invocation, to, detail));
     TG_TRY(read_output(invocation, to, detail));
+    TG_TRY(read_identity(invocation, to, detail));
     return read_body(invocation, console, to, detail);
 }
 
@@ -252,6 +264,7 @@ static int run(const tg_invocation *invocation, tg_console *console)
     int status = tg_is_ok(read_wanted(invocation, console, &it, &detail)) ? make_call(&it, console)
                                                                           : tg_console_fail(console, &detail);
     tg_buf_done(&it.body);
+    tg_tls_identity_unref(it.plan.identity);
     return status;
 }
 
@@ -272,6 +285,15 @@ static const tg_option options[] = {
      .argument = "NAME: VALUE",
      .is_repeatable = true,
      .help = "a field more: sealed with ohttp, beside the envelope with jwe"},
+    {.name = "cert",
+     .argument = "FILE",
+     .completes = TG_COMPLETES_FILES,
+     .help =
+         "a client certificate with its chain (PEM), for routes with `clients`; shown once the enclave is verified"},
+    {.name = "key",
+     .argument = "FILE",
+     .completes = TG_COMPLETES_FILES,
+     .help = "its key (PEM), where it is in another file"},
     {.name = "output",
      .letter = 'o',
      .argument = "FILE",

@@ -36,12 +36,12 @@ const char *tg_call_end_name(tg_call_end end)
 
 __attribute__((format(printf, 3, 4))) static void step(const calling *self, const char *name, const char *format, ...)
 {
-    char text[MAX_STEP_BYTES];
-    tg_buf line;
-    va_list arguments;
     if (!self->plan->is_verbose) {
         return;
     }
+    char text[MAX_STEP_BYTES];
+    tg_buf line;
+    va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
@@ -138,6 +138,16 @@ static bool learn(calling *self)
              is_jwe ? "sealed to kid" : "HPKE with X25519", is_jwe ? self->keys.recipient.kid : "");
     }
     return is_learnt;
+}
+
+static bool identify(calling *self)
+{
+    tg_tls_identity *identity = self->plan->identity;
+    if (identity == NULL) {
+        return true;
+    }
+    step(self, "identified", "by the certificate of --cert, to the attested key alone");
+    return tg_is_ok(tg_fetch_identify(self->fetch, identity, &self->outcome->detail)) || end(self, TG_CALL_NOT_DONE);
 }
 
 static bool seal(calling *self, tg_call_sealed *sealed)
@@ -250,7 +260,7 @@ static void call_once(calling *self)
 static void call(calling *self)
 {
     tg_detail ignored = {0};
-    if (!learn(self)) {
+    if (!learn(self) || !identify(self)) {
         return;
     }
     call_once(self);

@@ -3,6 +3,7 @@
 #ifndef TG_TOOL_CALL_EXCHANGE_H
 #define TG_TOOL_CALL_EXCHANGE_H
 
+#include "tls/identity.h"
 #include "tool/call_envelope.h"
 #include "tool/console.h"
 #include "tool/options.h"
@@ -27,7 +28,8 @@ typedef struct tg_call_plan {
     tg_slice method, content_type, body;
     const tg_http_header *headers;
     size_t num_headers;
-    bool is_verbose; /* each step on standard error, without a byte of what is sealed */
+    tg_tls_identity *identity; /* shown to the verified enclave; NULL: none */
+    bool is_verbose;           /* each step on standard error, without a byte of what is sealed */
 } tg_call_plan;
 
 typedef struct tg_call_outcome {

@@ -14,9 +14,10 @@ enum { MAX_REQUEST_BYTES = 64 << 20, MS_IN_S = 1000 };
 struct tg_fetch {
     tg_http_connector face; /* first: stands between the client and the outbound, and looks at each connection's key */
     tg_loop *loop;
-    tg_tls_context *tls;
     tg_outbound *outbound;
     tg_http_client *client;
+    tg_address carrier;
+    bool has_carrier;
     char *url;
     tg_slice path, target; /* within the URL */
     uint64_t timeout_ms, until_ms;
@@ -90,16 +91,34 @@ static tg_result read_timeout(const tg_invocation *invocation, uint64_t *out_ms,
     return tg_ok();
 }
 
-static tg_result read_carrier(const tg_invocation *invocation, tg_address *address, const tg_address **out_carrier,
-                              tg_detail *detail)
+static tg_result read_carrier(const tg_invocation *invocation, tg_fetch *self, tg_detail *detail)
 {
     const char *given = tg_invocation_value(invocation, "connect-to");
-    *out_carrier = NULL;
     if (given == NULL) {
         return tg_ok();
     }
-    TG_TRY(tg_address_parse(tg_slice_str(given), address, detail));
-    *out_carrier = address;
+    TG_TRY(tg_address_parse(tg_slice_str(given), &self->carrier, detail));
+    self->has_carrier = true;
+    return tg_ok();
+}
+
+/* How the endpoint is reached from now on; identity: NULL, or who we are. */
+static tg_result set_outbound(tg_fetch *self, tg_tls_identity *identity, tg_detail *detail)
+{
+    tg_slice url = tg_slice_str(self->url);
+    const tg_tls_client_settings settings = {
+        .is_unverified = true, .identity = identity, .key_sha256 = tg_fetch_key(self)};
+    tg_outbound_settings outbound = {.url = tg_slice_first(url, tg_slice_find(url, '?')),
+                                     .carrier = self->has_carrier ? &self->carrier : NULL,
+                                     .dial_ms = self->timeout_ms,
+                                     .handshake_ms = self->timeout_ms};
+    tg_outbound *made = NULL;
+    TG_TRY(tg_tls_context_new_client(&settings, &outbound.tls, detail));
+    tg_result result = tg_outbound_new(&outbound, &made, detail);
+    tg_tls_context_unref(outbound.tls);
+    TG_TRY(result);
+    tg_outbound_unref(self->outbound);
+    self->outbound = made;
     return tg_ok();
 }
 
@@ -121,18 +140,11 @@ static tg_result find_target(tg_fetch *self, tg_slice url, tg_detail *detail)
 
 static tg_result set_up(tg_fetch *self, const tg_invocation *invocation, tg_detail *detail)
 {
-    tg_address address;
     tg_http_client_limits limits;
-    tg_slice url = tg_slice_str(self->url);
-    const tg_tls_client_settings tls = {.is_unverified = true};
-    tg_outbound_settings outbound = {.url = tg_slice_first(url, tg_slice_find(url, '?'))};
     TG_TRY(read_timeout(invocation, &self->timeout_ms, detail));
-    TG_TRY(read_carrier(invocation, &address, &outbound.carrier, detail));
-    TG_TRY(tg_tls_context_new_client(&tls, &self->tls, detail));
-    outbound.tls = self->tls;
-    outbound.dial_ms = outbound.handshake_ms = self->timeout_ms;
-    TG_TRY(tg_outbound_new(&outbound, &self->outbound, detail));
-    TG_TRY(find_target(self, url, detail));
+    TG_TRY(read_carrier(invocation, self, detail));
+    TG_TRY(set_outbound(self, NULL, detail));
+    TG_TRY(find_target(self, tg_slice_str(self->url), detail));
     tg_http_client_limits_default(&limits);
     limits.num_connections = limits.num_kept = 1;
     limits.keep_ms = limits.max_age_ms = self->timeout_ms;
@@ -140,8 +152,7 @@ static tg_result set_up(tg_fetch *self, const tg_invocation *invocation, tg_deta
     limits.deadlines = (tg_http_deadlines){.whole_ms = self->timeout_ms};
     TG_TRY(tg_loop_new(&self->loop));
     self->until_ms = tg_clock_monotonic_ms() + self->timeout_ms;
-    tg_slice authority = tg_slice_str(tg_outbound_origin(self->outbound)->authority);
-    return tg_http_client_new(self->loop, &self->face, authority, &limits, &self->client);
+    return tg_http_client_new(self->loop, &self->face, tg_fetch_authority(self), &limits, &self->client);
 }
 
 tg_result tg_fetch_open(const tg_invocation *invocation, const char *url, tg_fetch **out_fetch, tg_detail *detail)
@@ -174,9 +185,16 @@ void tg_fetch_close(tg_fetch *fetch)
         tg_loop_free(fetch->loop);
     }
     tg_outbound_unref(fetch->outbound);
-    tg_tls_context_unref(fetch->tls);
     free(fetch->url);
     free(fetch);
+}
+
+tg_result tg_fetch_identify(tg_fetch *fetch, tg_tls_identity *identity, tg_detail *detail)
+{
+    tg_detail_set_place(detail, tg_slice_str(fetch->url), 0, (tg_slice){NULL, 0});
+    TG_TRY(set_outbound(fetch, identity, detail));
+    tg_http_client_close_kept(fetch->client);
+    return tg_ok();
 }
 
 tg_slice tg_fetch_path(const tg_fetch *fetch)

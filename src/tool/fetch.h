@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/detail.h"
 #include "http/client.h"
+#include "tls/identity.h"
 #include "tool/options.h"
 
 typedef struct tg_fetch tg_fetch;
@@ -29,6 +30,11 @@ enum { TG_FETCH_TIMEOUT_S = 30, TG_MAX_FETCH_TIMEOUT_S = 3600, TG_FETCH_KEY_BYTE
 TG_MUST_USE tg_result tg_fetch_open(const tg_invocation *invocation, const char *url, tg_fetch **out_fetch,
                                     tg_detail *detail);
 void tg_fetch_close(tg_fetch *fetch);
+
+/* tg_fetch_identify shows a certificate of ours from now on: to the endpoint that has been verified, and whose key
+ * alone is taken, not to whoever answers first. What is open is closed. err: those of tg_tls_context_new_client; detail
+ */
+TG_MUST_USE tg_result tg_fetch_identify(tg_fetch *fetch, tg_tls_identity *identity, tg_detail *detail);
 
 /* The URL's path ("/" where it has none) and its path with the query; both live as long as the fetch. */
 tg_slice tg_fetch_path(const tg_fetch *fetch);

@@ -142,6 +142,58 @@ static void both_envelope_from_before_the_start_is_sealed_anew(void **state)
     assert_int_equal(fake.num_requests, 1);
 }
 
+static void both_certificate_is_shown_to_the_verified_enclave_alone(void **state)
+{
+    (void)state;
+    test_certificate made = test_issue(&(test_request){.subject = "caller", .san = "DNS:caller.test"});
+    tg_buf cert, key;
+    tg_buf_init(&cert, 65536);
+    tg_buf_init(&key, 65536);
+    test_append_certificate(&made, &cert);
+    test_append_key(&made, &key);
+    tg_test_write_file("cert.pem", tg_buf_slice(&cert));
+    tg_test_write_file("key.pem", tg_buf_slice(&key));
+    assert_ok(tg_buf_append(&cert, tg_buf_slice(&key)));
+    tg_test_write_file("both.pem", tg_buf_slice(&cert));
+    begin();
+    assert_int_equal(CALL("--cert", tg_test_path("cert.pem"), "--key", tg_test_path("key.pem"), "-v"),
+                     TG_CALL_ANSWERED);
+    assert_string_equal(fake.enclave.server.client_name, "/CN=caller");
+    tool_assert_says(tool_err, "* identified ");
+    assert_int_equal(CALL_OHTTP("--cert", tg_test_path("both.pem")), TG_CALL_ANSWERED);
+    assert_string_equal(fake.enclave.server.client_name, "/CN=caller");
+    fake.enclave.is_other_nonce = true;
+    assert_int_equal(CALL("--cert", tg_test_path("both.pem")), TG_CALL_NOT_VERIFIED);
+    assert_string_equal(fake.enclave.server.client_name, ""); /* the connection that attested itself saw none */
+    assert_int_equal(CALL("--cert", tg_test_path("cert.pem")), TG_EXIT_CANNOT);
+    tool_assert_says(tool_err, "cert.pem");
+    assert_int_equal(CALL("--key", tg_test_path("key.pem")), TG_EXIT_CANNOT);
+    tool_assert_says(tool_err, "--key: needs --cert");
+    tg_buf_done(&cert);
+    tg_buf_done(&key);
+    test_certificate_done(&made);
+}
+
+/* The connection that the certificate goes to is another one: somebody else might be at its end. */
+static void both_certificate_is_not_shown_to_another_key(void **state)
+{
+    (void)state;
+    test_certificate made = test_issue(&(test_request){.subject = "caller"});
+    tg_buf both;
+    tg_buf_init(&both, 65536);
+    test_append_certificate(&made, &both);
+    test_append_key(&made, &both);
+    tg_test_write_file("both.pem", tg_buf_slice(&both));
+    fake.enclave.server.changes_its_key = true;
+    begin();
+    assert_int_equal(CALL("--cert", tg_test_path("both.pem")), TG_CALL_NOT_DONE);
+    tool_assert_says(tool_err, "it has another key than is asked for");
+    assert_string_equal(fake.head, "");
+    assert_string_equal(fake.enclave.server.client_name, "");
+    tg_buf_done(&both);
+    test_certificate_done(&made);
+}
+
 static void jwe_forged_answers_are_refused(void **state)
 {
     (void)state;
@@ -381,6 +433,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ohttp_honest_answer_is_given_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_verified_errors_are_given_out_with_their_own_status, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_envelope_from_before_the_start_is_sealed_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_certificate_is_shown_to_the_verified_enclave_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_certificate_is_not_shown_to_another_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jwe_forged_answers_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ohttp_forged_answers_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_answers_in_the_clear_are_nobodys, set_up, tear_down),

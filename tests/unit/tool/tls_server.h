@@ -33,6 +33,7 @@ struct test_tls_server {
     size_t heard_len;
     const char *body;
     char server_name[64];
+    char client_name[64]; /* the subject of the last connection's client certificate; "": none */
 };
 
 /* Reads one request by its Content-Length; false where the connection ended. */
@@ -84,6 +85,11 @@ static inline void test_tls_serve_one(test_tls_server *server, int fd, unsigned 
     if (SSL_accept(ssl) == 1) {
         const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
         snprintf(server->server_name, sizeof server->server_name, "%s", name != NULL ? name : "");
+        X509 *client = SSL_get0_peer_certificate(ssl);
+        server->client_name[0] = 0;
+        if (client != NULL) {
+            X509_NAME_oneline(X509_get_subject_name(client), server->client_name, sizeof server->client_name);
+        }
         server->serve(server, ssl, number);
         SSL_shutdown(ssl);
     }
@@ -112,6 +118,13 @@ static inline void *test_tls_run(void *argument)
     return NULL;
 }
 
+static inline int test_tls_take_any(int is_verified, X509_STORE_CTX *chain)
+{
+    (void)is_verified;
+    (void)chain;
+    return 1;
+}
+
 static inline void test_tls_start(test_tls_server *server)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -123,6 +136,7 @@ static inline void test_tls_start(test_tls_server *server)
         server->contexts[i] = SSL_CTX_new(TLS_server_method());
         SSL_CTX_use_certificate(server->contexts[i], server->certificates[i].certificate);
         SSL_CTX_use_PrivateKey(server->contexts[i], server->certificates[i].key);
+        SSL_CTX_set_verify(server->contexts[i], SSL_VERIFY_PEER, test_tls_take_any); /* asks, and takes any */
     }
     server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(server->fd, (struct sockaddr *)&address, len), 0);
