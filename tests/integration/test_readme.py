@@ -164,7 +164,7 @@ def test_gateway_errors_table_names_every_code():
     for source in (SOURCE / "src/gateway").glob("*.c"):
         text = source.read_text()
         defined |= {(code, int(status)) for status, code in re.findall(r'\.status = (\d+),\s*\.code =\s*"(\w+)"', text)}
-        defined |= {(code, int(status)) for status, code in re.findall(r'[({](\d{3}), "(\w+)",', text)}
+        defined |= {(code, int(status)) for status, code in re.findall(r'[({]\s*(\d{3}),\s*"(\w+)",', text)}
     assert written >= defined - general
     assert written <= defined
 
