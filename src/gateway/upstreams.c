@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEEP_MS = 15000, MAX_AGE_MS = 600000, MISSING_BYTES = TG_MAX_SECRET_NAME_BYTES + 128 };
+/* Node and uvicorn close what was idle for 5 s: a request that crosses that close could not be sent again. */
+enum { KEEP_MS = 4000, MAX_AGE_MS = 600000, MISSING_BYTES = TG_MAX_SECRET_NAME_BYTES + 128 };
 
 struct tg_upstream {
     tg_link link; /* in upstreams->current or ->retired */
@@ -20,7 +21,7 @@ struct tg_upstream {
     tg_breaker breaker;
     bool is_tls, may_be_common_name, is_retired;
     size_t num_calls;
-    tg_metric *durations;
+    tg_metric *answered, *durations;
     size_t authority_len;
     char authority[sizeof((tg_origin *)0)->authority];
 };
@@ -272,6 +273,7 @@ static tg_result add_upstream(tg_upstreams *upstreams, const tg_origin *origin, 
     *upstream = (tg_upstream){.owner = upstreams, .is_tls = origin->is_tls, .may_be_common_name = may_be_common_name};
     upstream->authority_len = strlen(origin->authority);
     memcpy(upstream->authority, origin->authority, sizeof upstream->authority);
+    upstream->answered = tg_metric_of(&calls, authority_of(upstream), TG_LIT("answered"));
     upstream->durations = tg_metric_of(&durations, authority_of(upstream));
     tg_result made = connect_upstream(upstreams, upstream, url, &detail);
     if (!tg_is_ok(made)) {
@@ -381,8 +383,12 @@ static void on_done(tg_http_call *http, const tg_http_outcome *outcome, void *ow
     tg_upstream_call *call = owner;
     const tg_http_call_handlers handlers = call->handlers;
     const tg_upstream *upstream = call->upstream;
-    const char *name = tg_is_ok(outcome->result) ? "answered" : tg_upstream_fault_of(outcome).code;
-    tg_metric_add(tg_metric_of(&calls, authority_of(upstream), tg_slice_str(name)), 1);
+    if (tg_is_ok(outcome->result)) {
+        tg_metric_add(upstream->answered, 1);
+    } else {
+        const char *code = tg_upstream_fault_of(outcome).code;
+        tg_metric_add(tg_metric_of(&calls, authority_of(upstream), tg_slice_str(code)), 1);
+    }
     tg_metric_observe(upstream->durations, (tg_loop_now_ms(upstream->owner->loop) - call->began_ms) * 1000000);
     end_call(call, verdict_of(outcome));
     handlers.on_done(http, outcome, call->owner);
