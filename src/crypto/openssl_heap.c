@@ -15,13 +15,29 @@ static void *allocate(size_t len, const char *file, int line)
     return len > 0 ? malloc(len) : NULL; /* NULL for nothing, as OpenSSL's own does */
 }
 
+/* A handshake frees some 600 blocks, most of them of a few words: shorter than the way to explicit_bzero(3). */
+static void wipe_block(void *block, size_t cap)
+{
+    enum { FEW_BYTES = 256, STEP = 16 };
+    uint8_t *at = block;
+    if (cap > FEW_BYTES) {
+        tg_wipe(block, cap);
+        return;
+    }
+    for (; cap >= STEP; cap -= STEP, at += STEP) {
+        memset(at, 0, STEP);
+    }
+    memset(at, 0, cap);
+    __asm__ volatile("" ::"r"(block) : "memory"); /* so that it is done, although it is freed next */
+}
+
 static void release(void *block, const char *file, int line)
 {
     (void)file;
     (void)line;
     size_t cap = block != NULL ? malloc_usable_size(block) : 0;
-    if (cap <= TG_OPENSSL_WIPED_BYTES) {
-        tg_wipe(block, cap);
+    if (cap > 0 && cap <= TG_OPENSSL_WIPED_BYTES) {
+        wipe_block(block, cap);
     }
     free(block);
 }
@@ -41,6 +57,13 @@ static void *reallocate(void *block, size_t len, const char *file, int line)
         release(block, file, line);
     }
     return moved;
+}
+
+/* In place of libcrypto's own, for it and for libssl (a program's symbols go before a library's): that one stores 8
+ * bytes at a time, and libssl wipes its whole buffer of 16 KiB behind each record that it has read. */
+__attribute__((visibility("default"))) void OPENSSL_cleanse(void *bytes, size_t len)
+{
+    tg_wipe(bytes, len);
 }
 
 bool tg_openssl_heap_wipe(void)

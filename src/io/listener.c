@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    ACCEPTS_PER_TURN = 32,
+    REFUSALS_PER_TURN = 32,
     ACCEPTS_AT_FINISH = 4096, /* so that those who keep coming cannot keep it from ending */
     SHORTAGE_WAIT_MS = 100,
     SHORTAGE_PATIENCE_MS = 1000, /* then what waits is refused */
@@ -56,7 +56,7 @@ static void update_watch(tg_listener *listener)
 /* Takes every waiting connection and closes it, in place of the reserve. */
 static void refuse_waiting(tg_listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    for (int i = 0; i < REFUSALS_PER_TURN; i++) {
         tg_fd_close(&listener->reserve);
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         bool is_accepted = fd >= 0;
@@ -145,17 +145,13 @@ static int accept_one(tg_listener *listener)
     return 0;
 }
 
-static void accept_some(tg_listener *listener)
+/* Takes the first that waits. Whether another does, the next turn says without a call that would be in vain most of the
+ * time; where many come at once, the connections that are there are served between. */
+static void accept_next(tg_listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_PER_TURN && !listener->is_paused && !listener->is_closed; i++) {
-        int error = accept_one(listener);
-        if (error == EAGAIN) {
-            return;
-        }
-        if (error != 0) {
-            wait_for_resources(listener, error);
-            return;
-        }
+    int error = listener->is_paused || listener->is_closed ? 0 : accept_one(listener);
+    if (error != 0 && error != EAGAIN) {
+        wait_for_resources(listener, error);
     }
 }
 
@@ -175,7 +171,7 @@ static void on_readable(tg_tick *tick)
 {
     tg_listener *listener = TG_OBJECT_OF(tick, tg_listener, tick);
     listener->is_accepting = true;
-    accept_some(listener);
+    accept_next(listener);
     listener->is_accepting = false;
     if (listener->is_closed) {
         free(listener);

@@ -63,7 +63,7 @@ static void run_ticks(tg_loop *loop)
 
 static void run_events(tg_loop *loop, int wait_ms)
 {
-    struct epoll_event events[EVENTS_PER_WAIT];
+    TG_UNINITIALIZED struct epoll_event events[EVENTS_PER_WAIT];
     int num_events = epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT, wait_ms);
     loop->now_ms = tg_clock_monotonic_ms();
     for (int i = 0; i < num_events; i++) {

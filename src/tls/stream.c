@@ -101,6 +101,7 @@ static void settle(tls_stream *tls)
 static void destroy(tls_stream *tls)
 {
     SSL_free(tls->ssl);
+    tg_tls_transport_done(&tls->transport);
     tg_tls_facts_done(&tls->facts);
     tg_tls_context_unref(tls->context);
     free(tls);

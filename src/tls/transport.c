@@ -45,6 +45,36 @@ static int transport_read(BIO *bio, char *out, size_t cap, size_t *out_len)
     return 0;
 }
 
+/* Keeps a ticket's record for later; false where it is none, or there is no room. */
+static bool is_held(tg_tls_transport *transport, tg_slice record)
+{
+    return SSL_get_state(transport->ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(transport->ssl) == TLS1_3_VERSION &&
+           tg_is_ok(tg_buf_append(&transport->held, record));
+}
+
+/* Writes what is held and the bytes behind it as one. out: how many of the bytes went out, at least 1. */
+static tg_result write_behind_held(tg_tls_transport *transport, tg_slice bytes, size_t *out_len)
+{
+    tg_buf *held = &transport->held;
+    for (;;) {
+        size_t held_len = tg_buf_len(held), len;
+        tg_slice more = tg_slice_first(bytes, held->max - held_len);
+        TG_TRY(tg_buf_append(held, more));
+        tg_result result = tg_stream_write(transport->below, tg_buf_slice(held), &len);
+        tg_buf_truncate(held, held_len);
+        TG_TRY(result);
+        tg_buf_consume(held, len);
+        if (tg_buf_len(held) == 0) {
+            tg_buf_release(held);
+            if (len > held_len) {
+                *out_len = len - held_len;
+                return tg_ok();
+            }
+            return tg_stream_write(transport->below, bytes, out_len);
+        }
+    }
+}
+
 static int transport_write(BIO *bio, const char *bytes, size_t len, size_t *out_len)
 {
     tg_tls_transport *transport = BIO_get_data(bio);
@@ -52,7 +82,13 @@ static int transport_write(BIO *bio, const char *bytes, size_t len, size_t *out_
     if (len == 0 || transport->has_write_failed) {
         return 0;
     }
-    tg_result result = tg_stream_write(transport->below, tg_slice_of(bytes, len), out_len);
+    tg_slice record = tg_slice_of(bytes, len);
+    if (is_held(transport, record)) {
+        *out_len = len;
+        return 1;
+    }
+    tg_result result = tg_buf_len(&transport->held) > 0 ? write_behind_held(transport, record, out_len)
+                                                        : tg_stream_write(transport->below, record, out_len);
     if (tg_is_ok(result)) {
         return 1;
     }
@@ -71,7 +107,7 @@ static long transport_ctrl(BIO *bio, int command, long number, void *pointer)
     (void)pointer;
     const tg_tls_transport *transport = BIO_get_data(bio);
     switch (command) {
-    case BIO_CTRL_FLUSH: /* nothing waits here */
+    case BIO_CTRL_FLUSH: /* nothing waits here but on purpose */
         return 1;
     case BIO_CTRL_EOF:
         return transport->is_at_end;
@@ -99,8 +135,14 @@ tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl)
         return tg_fail(TG_ERR_MEMORY);
     }
     transport->ssl = ssl;
+    tg_buf_init(&transport->held, TG_MAX_HELD_BYTES);
     BIO_set_data(bio, transport);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return tg_ok();
+}
+
+void tg_tls_transport_done(tg_tls_transport *transport)
+{
+    tg_buf_done(&transport->held);
 }

@@ -1,17 +1,22 @@
-/* OpenSSL's way to the stream below: a BIO that reads and writes it directly, without a buffer between; for tls/ alone.
- */
+/* OpenSSL's way to the stream below: a BIO that reads and writes it directly, without a buffer between but for session
+ * tickets of TLS 1.3. OpenSSL would send each by itself, as soon as the handshake is done; they go out in one piece
+ * with what is written next, the first answer or the end. For tls/ alone. */
 #ifndef TG_TLS_TRANSPORT_H
 #define TG_TLS_TRANSPORT_H
 
+#include "base/buf.h"
 #include "io/stream.h"
 #include "tls/hello_guard.h"
 
 #include <openssl/ssl.h>
 
+enum { TG_MAX_HELD_BYTES = 4096 };
+
 typedef struct tg_tls_transport {
     tg_stream *below;
     SSL *ssl; /* whose transport it is */
     tg_tls_hello_guard guard;
+    tg_buf held;           /* records of tickets that go out with the next ones; TG_MAX_HELD_BYTES */
     tg_result failure;     /* of the stream below (CLOSED), or of the guard (LIMIT); TG_OK before any */
     size_t num_silent;     /* bytes that have come since the owner last said 0: how much without content */
     uint8_t reads_left;    /* in the owner's call that runs: then AGAIN is said, whatever waits below */
@@ -22,8 +27,9 @@ typedef struct tg_tls_transport {
     bool is_dry;           /* no byte has come since the owner said so: what OpenSSL holds is a piece of a record */
 } tg_tls_transport;
 
-/* tg_tls_transport_attach makes the SSL read and write by the transport, which must stay where it is. err:
- * TG_ERR_MEMORY */
+/* tg_tls_transport_attach makes the SSL read and write by the transport, which must stay where it is and is ended by
+ * tg_tls_transport_done. err: TG_ERR_MEMORY */
 TG_MUST_USE tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl);
+void tg_tls_transport_done(tg_tls_transport *transport);
 
 #endif

@@ -288,6 +288,8 @@ static void accept_early_data_is_refused_and_dropped(void **state)
     conversation_done();
     conversation_init();
     conversation_accept(resuming, client);
+    assert_ok(tg_buf_append_str(&at.to_write, "tickets go out with this"));
+    conversation_watch();
     conversation_talk();
     SSL_SESSION *session = SSL_get1_session(at.far.ssl);
     assert_int_equal(SSL_SESSION_is_resumable(session), 1);

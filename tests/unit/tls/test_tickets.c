@@ -97,11 +97,14 @@ static const tg_peer_tls *connect_to(tg_tls_context *context, const char *server
         SSL_SESSION_free(session);
     }
     assert_ok(tg_buf_append_str(&at.far_to_write, "x"));
+    assert_ok(tg_buf_append_str(&at.to_write, "answer"));
+    conversation_watch();
     conversation_talk();
     session = SSL_get1_session(at.far.ssl);
     const tg_peer_tls *tls = tg_stream_peer(at.stream)->tls;
     if (tls != NULL) {
         assert_slice(tg_buf_slice(&at.got), "x");
+        assert_slice(tg_buf_slice(&at.far_got), "answer");
         assert_int_equal(tls->is_resumed, SSL_session_reused(at.far.ssl));
     }
     return tls;
@@ -122,6 +125,52 @@ static void context_with_tickets_resumes_again_and_again(void **state)
     assert_false(is_resumed_by(context));
     assert_true(is_resumed_by(context));
     assert_true(is_resumed_by(context));
+    tg_tls_context_unref(context);
+}
+
+/* A handshake, then what the server says first: an answer, or its end. How many writes that took. */
+static unsigned writes_behind_handshake(tg_tls_context *context, bool is_answer, size_t window)
+{
+    conversation_init();
+    conversation_accept(context, client);
+    conversation_talk();
+    assert_non_null(tg_stream_peer(at.stream)->tls);
+    unsigned before = at.wire.num_writes;
+    at.wire.window = window;
+    if (is_answer) {
+        assert_ok(tg_buf_append_str(&at.to_write, "answer"));
+        conversation_watch();
+    } else {
+        assert_ok(tg_stream_shutdown(at.stream));
+    }
+    for (unsigned turns = 0; turns < 3000; turns++) { /* the window opens a little in each */
+        conversation_step();
+        at.wire.window = window;
+    }
+    if (is_answer) {
+        assert_slice(tg_buf_slice(&at.far_got), "answer");
+    } else {
+        assert_int_equal(at.far_error, SSL_ERROR_ZERO_RETURN);
+    }
+    session = SSL_get1_session(at.far.ssl);
+    assert_int_equal(SSL_SESSION_has_ticket(session), 1);
+    SSL_SESSION_free(TG_TAKE(session));
+    unsigned num_writes = at.wire.num_writes - before;
+    conversation_done();
+    return num_writes;
+}
+
+static void tickets_go_out_with_what_is_written_next(void **state)
+{
+    (void)state;
+    tg_tls_context *context = new_context(identity, NULL);
+    assert_int_equal(writes_behind_handshake(context, true, SIZE_MAX), 1);
+    assert_int_equal(writes_behind_handshake(context, false, SIZE_MAX), 1);
+    if (version == TLS1_3_VERSION) { /* and through a wire that takes few bytes at a time */
+        for (size_t window = 1; window < 700; window += window < 10 ? 1 : 69) {
+            assert_in_range(writes_behind_handshake(context, true, window), 500 / window, 700 / window + 1);
+        }
+    }
     tg_tls_context_unref(context);
 }
 
@@ -383,6 +432,7 @@ static void tickets_new_with_no_period_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(tickets_go_out_with_what_is_written_next, set_up_13, tear_down),
         cmocka_unit_test_setup_teardown(context_with_tickets_resumes_again_and_again, set_up_13, tear_down),
         TEST_12(context_with_tickets_resumes_again_and_again, set_up_12, tear_down),
         cmocka_unit_test_setup_teardown(context_without_tickets_never_resumes, set_up_13, tear_down),
