@@ -201,6 +201,8 @@ const char *tg_route_header_fault(tg_slice name, bool is_plain)
     static const char *const hops[] = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", NULL};
     static const char *const credentials[] = {
         "authorization", "proxy-authorization", "proxy-authenticate", "www-authenticate", "cookie", "set-cookie", NULL};
+    static const char *const of_body[] = {"accept-encoding", "content-digest", "content-md5", "content-range",
+                                          "digest",          "etag",           "repr-digest", NULL};
     static const char *const fixed[] = {"content-type", "x-request-id", "traceparent", "tracestate", NULL};
     if (!tg_http_is_token(name)) {
         return "is no header name (RFC 9110 section 5.1)";
@@ -216,6 +218,9 @@ const char *tg_route_header_fault(tg_slice name, bool is_plain)
     }
     if (!is_plain && is_among(name, credentials)) {
         return "is a credential: it passes on routes alone that neither decrypt nor encrypt";
+    }
+    if (!is_plain && is_among(name, of_body)) {
+        return "is about the body's bytes, which this route changes";
     }
     return NULL;
 }

@@ -257,7 +257,7 @@ static void routes_parse_headers_that_never_pass_refused(void **state)
                  "\"path\": \"/x\", \"request\": {\"decrypt\": \"jwe\", \"headers\": [\"%s\"]}", never[i]);
         assert_fault(route_of(members), 1, "/routes/0/request/headers/0", "remove it");
     }
-    assert_ok(parse(route_of("\"path\": \"/x\", \"request\": {\"headers\": [\"Cookie\", \"Authorization\"]}")));
+    assert_ok(parse(route_of("\"path\": \"/x\", \"request\": {\"headers\": [\"Cookie\", \"Accept-Encoding\"]}")));
     assert_fault(route_of("\"path\": \"/x\", \"response\": {\"headers\": [\"Transfer-Encoding\"]}"), 1,
                  "/routes/0/response/headers/0", "never passes");
 }
