@@ -3,7 +3,8 @@
  *
  * In this order, the first that is configured: the caller's callback; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
  * (AWS_SESSION_TOKEN); AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN (STS); the shared files
- * (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, ~/.aws/, AWS_PROFILE); AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or
+ * (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, ~/.aws/; where AWS_PROFILE is set, they alone);
+ * AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or
  * ..._FULL_URI (ECS, EKS Pod Identity); the EC2 instance's metadata, version 2 (unless AWS_EC2_METADATA_DISABLED). */
 #ifndef TG_AWS_CREDENTIALS_H
 #define TG_AWS_CREDENTIALS_H

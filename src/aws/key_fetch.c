@@ -30,7 +30,8 @@ struct tg_aws_key_fetch {
     tg_http_call *call;
     tg_buf target;
     tg_buf body;
-    tg_buf token; /* what authorizes the next request */
+    tg_buf token;       /* what authorizes the next request */
+    const char *reason; /* why the source cannot be asked, where more is known than a code */
     tg_tick tick;
     tg_aws_key_set *set; /* for the tick */
     tg_aws_failure failure;
@@ -57,6 +58,15 @@ static void finish(tg_aws_key_fetch *fetch, tg_result result, const char *source
         tg_aws_failure_set(&fetch->failure, result, TG_AWS_GIVE_UP, tg_slice_str(text));
     }
     tg_loop_tick(tg_aws_transport_loop(fetch->transport), &fetch->tick);
+}
+
+/* A failure with its reason. */
+static tg_result explain(tg_aws_key_fetch *fetch, tg_result result, const char *reason)
+{
+    if (!tg_is_ok(result) && result.code != TG_ERR_MEMORY) {
+        fetch->reason = reason;
+    }
+    return result;
 }
 
 static tg_result ask(tg_aws_key_fetch *fetch, const char *method, const tg_http_header *headers, size_t num_headers);
@@ -124,6 +134,10 @@ static void on_answer(tg_http_call *call, const tg_http_outcome *outcome, void *
         finish(fetch, outcome->result, source, tg_http_outcome_format(outcome, text));
         return;
     }
+    if (answer->status == 404 && fetch->step == METADATA_ROLE) {
+        finish(fetch, tg_fail(TG_ERR_NOT_FOUND), source, "the instance has no role (HTTP 404)");
+        return;
+    }
     if (answer->status != 200) {
         tg_aws_failure read;
         tg_buf said;
@@ -169,7 +183,8 @@ static tg_result take_environment(tg_aws_key_fetch *fetch)
     const tg_aws_keys keys = {tg_slice_str(variable(fetch, "AWS_ACCESS_KEY_ID")),
                               tg_slice_str(variable(fetch, "AWS_SECRET_ACCESS_KEY")),
                               tg_slice_str(variable(fetch, "AWS_SESSION_TOKEN"))};
-    return tg_aws_key_set_new(&keys, 0, &fetch->set);
+    return explain(fetch, tg_aws_key_set_new(&keys, 0, &fetch->set),
+                   "AWS_SECRET_ACCESS_KEY is missing beside AWS_ACCESS_KEY_ID, or one of them is no key");
 }
 
 static tg_result append_parameter(tg_buf *buf, const char *name, tg_slice value)
@@ -186,7 +201,8 @@ static tg_result ask_sts(tg_aws_key_fetch *fetch)
     static const tg_http_header header = {TG_LIT("Content-Type"), TG_LIT("application/x-www-form-urlencoded")};
     const char *name = variable(fetch, "AWS_ROLE_SESSION_NAME");
     fetch->step = STS;
-    TG_TRY(tg_file_read(variable(fetch, "AWS_WEB_IDENTITY_TOKEN_FILE"), &fetch->token));
+    TG_TRY(explain(fetch, tg_file_read(variable(fetch, "AWS_WEB_IDENTITY_TOKEN_FILE"), &fetch->token),
+                   "the file that AWS_WEB_IDENTITY_TOKEN_FILE names cannot be read, or is too long"));
     TG_TRY(tg_buf_append_str(&fetch->body, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15"));
     TG_TRY(append_parameter(&fetch->body, "RoleArn", tg_slice_str(variable(fetch, "AWS_ROLE_ARN"))));
     TG_TRY(append_parameter(&fetch->body, "RoleSessionName", tg_slice_str(name != NULL ? name : "teegate")));
@@ -220,10 +236,12 @@ static tg_result find_container(tg_aws_key_fetch *fetch)
     tg_slice url = tg_slice_str(variable(fetch, "AWS_CONTAINER_CREDENTIALS_FULL_URI"));
     size_t scheme = tg_slice_starts(url, TG_LIT("https://")) ? 8 : 7;
     size_t path = scheme + tg_slice_find(tg_slice_from(url, scheme), '/');
-    TG_TRY(tg_aws_endpoint_parse(TG_AWS_CONTAINER, tg_slice_first(url, path), &fetch->endpoint));
+    TG_TRY(explain(fetch, tg_aws_endpoint_parse(TG_AWS_CONTAINER, tg_slice_first(url, path), &fetch->endpoint),
+                   "AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL"));
     TG_TRY(path < url.len ? tg_buf_append(&fetch->target, tg_slice_from(url, path))
                           : tg_buf_append_str(&fetch->target, "/"));
-    return may_be_plain(&fetch->endpoint) ? tg_ok() : tg_fail(TG_ERR_DENIED);
+    return explain(fetch, may_be_plain(&fetch->endpoint) ? tg_ok() : tg_fail(TG_ERR_DENIED),
+                   "AWS_CONTAINER_CREDENTIALS_FULL_URI may be http:// on loopback and the agents' addresses alone");
 }
 
 static tg_result ask_container(tg_aws_key_fetch *fetch)
@@ -233,7 +251,8 @@ static tg_result ask_container(tg_aws_key_fetch *fetch)
     fetch->step = CONTAINER;
     TG_TRY(find_container(fetch));
     if (file != NULL) {
-        TG_TRY(tg_file_read(file, &fetch->token));
+        TG_TRY(explain(fetch, tg_file_read(file, &fetch->token),
+                       "the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names cannot be read, or is too long"));
     } else if (token != NULL) {
         TG_TRY(tg_buf_append_str(&fetch->token, token));
     }
@@ -286,7 +305,10 @@ static tg_result take_files(tg_aws_key_fetch *fetch)
             result = read_profile(fetch, path, i == 1);
         }
     }
-    return result;
+    return explain(fetch, result,
+                   result.code == TG_ERR_NOT_FOUND
+                       ? "the profile that AWS_PROFILE names holds no keys"
+                       : "a line of a shared file is none of theirs, or one of two keys is missing");
 }
 
 /* The first source that is configured. */
@@ -304,10 +326,12 @@ static tg_result start(tg_aws_key_fetch *fetch, const char **out_source, bool *o
     }
     *out_source = "shared files";
     tg_result result = take_files(fetch);
-    if (result.code != TG_ERR_NOT_FOUND) {
+    if (result.code != TG_ERR_NOT_FOUND ||
+        variable(fetch, "AWS_PROFILE") != NULL) { /* whom it names, and nobody else */
         *out_is_over = true;
         return result;
     }
+    fetch->reason = NULL;
     *out_source = "container";
     if (variable(fetch, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != NULL ||
         variable(fetch, "AWS_CONTAINER_CREDENTIALS_FULL_URI") != NULL) {
@@ -339,8 +363,8 @@ tg_result tg_aws_key_fetch_start(tg_aws_transport *transport, tg_aws_key_fetch_f
     *out_fetch = fetch;
     tg_result result = start(fetch, out_source, &is_over);
     if (is_over || !tg_is_ok(result)) {
-        finish(fetch, result, *out_source,
-               result.code == TG_ERR_NOT_FOUND ? "none are configured" : tg_code_name(result.code));
+        const char *reason = result.code == TG_ERR_NOT_FOUND ? "none are configured" : tg_code_name(result.code);
+        finish(fetch, result, *out_source, fetch->reason != NULL ? fetch->reason : reason);
     }
     return tg_ok();
 }

@@ -501,6 +501,12 @@ def test_missing_credentials_are_an_answer_and_not_the_end(start, scratch, free_
         assert answer["code"] == "unavailable" and "credentials" in answer["error"]
 
 
+def test_instance_without_a_role_is_said(start, scratch, free_port, aws):
+    proxied = Proxied(start, scratch, free_port, aws, environment=environment_of(aws))
+    answer = proxied.call("GenerateRandom", NumberOfBytes=4)
+    assert answer["code"] == "unavailable" and "the instance has no role" in answer["error"]
+
+
 def test_drain_answers_what_is_under_way(proxied):
     proxied.aws.latency = 0.5
     with connect(proxied.paths[16]) as idle, connect(proxied.paths[16]) as busy:

@@ -2,6 +2,8 @@
 
 #include "support/case.h"
 
+#include <stdio.h>
+
 /* A clock and a source of the test's. */
 typedef struct bench {
     tg_loop *loop;
@@ -17,6 +19,7 @@ typedef struct bench {
     unsigned num_told;
     unsigned num_expected;
     tg_code told_code; /* TG_OK: keys */
+    char told[768];
 } bench;
 
 static uint64_t clock_of(const void *owner)
@@ -81,6 +84,7 @@ static void on_ready(tg_aws_wait *wait, tg_aws_key_set *set, const tg_aws_failur
 {
     bench *own = TG_OBJECT_OF(wait, waiter, wait)->own;
     own->told_code = set != NULL ? TG_OK : failure->result.code;
+    snprintf(own->told, sizeof own->told, "%s", set != NULL ? "" : failure->message);
     if (++own->num_told == own->num_expected) {
         tg_loop_stop(own->loop);
     }
@@ -288,21 +292,48 @@ static void wait_without_any_source_says_so(void **state)
         const char *variables[4];
         const char *source;
         tg_code code;
+        const char *said;
     } cases[] = {
-        {{"AWS_EC2_METADATA_DISABLED=true", NULL}, "instance", TG_ERR_NOT_FOUND},
-        {{"HOME=/nonexistent", NULL}, "instance", TG_ERR_UNSUPPORTED}, /* the test has no way there */
-        {{"AWS_ACCESS_KEY_ID=id", NULL}, "environment", TG_ERR_SYNTAX},
-        {{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", NULL}, "container", TG_ERR_UNSUPPORTED},
-        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.org/x", NULL}, "container", TG_ERR_DENIED},
+        {{"AWS_EC2_METADATA_DISABLED=true", NULL}, "instance", TG_ERR_NOT_FOUND, "none are configured"},
+        {{"HOME=/nonexistent", NULL}, "instance", TG_ERR_UNSUPPORTED, "instance"}, /* the test has no way there */
+        {{"AWS_ACCESS_KEY_ID=id", NULL}, "environment", TG_ERR_SYNTAX, "AWS_SECRET_ACCESS_KEY is missing"},
+        {{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", NULL}, "container", TG_ERR_UNSUPPORTED, "container"},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.org/x", NULL},
+         "container",
+         TG_ERR_DENIED,
+         "may be http://"},
         {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials",
           "AWS_CONTAINER_AUTHORIZATION_TOKEN=x", NULL},
          "container",
-         TG_ERR_UNSUPPORTED},
-        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://example.org", NULL}, "container", TG_ERR_UNSUPPORTED},
-        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=ftp://x", NULL}, "container", TG_ERR_UNSUPPORTED},
-        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=arn", NULL}, "web identity", TG_ERR_SYSTEM},
-        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/proc/version", "AWS_ROLE_ARN=arn", NULL}, "web identity", TG_ERR_UNSUPPORTED},
-        {{"AWS_SHARED_CREDENTIALS_FILE=/proc/version", NULL}, "instance", TG_ERR_UNSUPPORTED},
+         TG_ERR_UNSUPPORTED,
+         "container"},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://example.org", NULL},
+         "container",
+         TG_ERR_UNSUPPORTED,
+         "container"},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=ftp://x", NULL}, "container", TG_ERR_UNSUPPORTED, "FULL_URI is no URL"},
+        {{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1/x",
+          "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent", NULL},
+         "container",
+         TG_ERR_SYSTEM,
+         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names cannot be read"},
+        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent", "AWS_ROLE_ARN=arn", NULL},
+         "web identity",
+         TG_ERR_SYSTEM,
+         "AWS_WEB_IDENTITY_TOKEN_FILE names cannot be read"},
+        {{"AWS_WEB_IDENTITY_TOKEN_FILE=/proc/version", "AWS_ROLE_ARN=arn", NULL},
+         "web identity",
+         TG_ERR_UNSUPPORTED,
+         "web identity"},
+        {{"AWS_SHARED_CREDENTIALS_FILE=/proc/version", NULL}, "instance", TG_ERR_UNSUPPORTED, "instance"},
+        {{"AWS_SHARED_CREDENTIALS_FILE=/proc/version", "AWS_PROFILE=tee", NULL},
+         "shared files",
+         TG_ERR_NOT_FOUND,
+         "AWS_PROFILE names holds no keys"},
+        {{"HOME=/nonexistent", "AWS_PROFILE=tee", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", NULL},
+         "shared files",
+         TG_ERR_NOT_FOUND,
+         "AWS_PROFILE names holds no keys"},
     };
     for (size_t i = 0; i < TG_COUNT(cases); i++) {
         bench own;
@@ -311,6 +342,9 @@ static void wait_without_any_source_says_so(void **state)
         wait_for(&own, waiters, 1);
         assert_string_equal(tg_code_name(own.told_code), tg_code_name(cases[i].code));
         assert_string_equal(tg_aws_credentials_source(own.credentials), cases[i].source);
+        if (strstr(own.told, cases[i].said) == NULL) {
+            fail_msg("\"%s\" does not say \"%s\"", own.told, cases[i].said);
+        }
         close_bench(&own);
     }
 }
