@@ -15,7 +15,8 @@ enum {
     MAX_STEP_BYTES = 1024,
     NUM_KEY_TRIES = 2,
     MAX_OUTER_HEADERS = 40,
-    MAX_CODE_SHOWN = 64
+    MAX_CODE_SHOWN = 64,
+    MAX_MESSAGE_SHOWN = 120
 };
 
 typedef struct calling {
@@ -197,8 +198,10 @@ static void describe_plain(const tg_fetched *fetched, tg_detail *detail)
     tg_slice body = tg_buf_slice(&fetched->body);
     json_t *tree = json_loadb((const char *)body.ptr, body.len, 0, NULL);
     const char *code = json_string_value(json_object_get(tree, "code"));
-    tg_detail_set_reason(detail, "was answered %u in the clear%s%.*s, for which nobody vouches", fetched->status,
-                         code != NULL ? ": " : "", MAX_CODE_SHOWN, code != NULL ? code : "");
+    const char *message = json_string_value(json_object_get(tree, "message"));
+    tg_detail_set_reason(detail, "was answered %u in the clear, for which nobody vouches%s%.*s%s%.*s", fetched->status,
+                         code != NULL ? ": " : "", MAX_CODE_SHOWN, code != NULL ? code : "",
+                         message != NULL ? ": " : "", MAX_MESSAGE_SHOWN, message != NULL ? message : "");
     tg_detail_set_remedy(detail, fetched->status >= 200 && fetched->status < 300
                                      ? "does that route encrypt its answers so?"
                                      : "the enclave says so before it can open an envelope, or the host says it");

@@ -256,7 +256,7 @@ static void both_answers_in_the_clear_are_nobodys(void **state)
         fake.forgery = cases[i];
         assert_int_equal(CALL_JWE(), TG_CALL_NOT_SEALED);
         assert_int_equal(tool_out_len, 0);
-        tool_assert_says(tool_err, "in the clear: forbidden, for which nobody vouches");
+        tool_assert_says(tool_err, "in the clear, for which nobody vouches: forbidden: no; ");
         assert_int_equal(CALL_OHTTP("--json"), TG_CALL_NOT_SEALED);
         tool_assert_says(tool_out,
                          "{\"end\":\"not_sealed\",\"verified\":false,\"may_be_processed\":true,\"reason\":\"");
