@@ -221,17 +221,17 @@ static tg_result watch_signals(enclave *self)
     return tg_loop_on_signal(self->loop, SIGHUP, on_hup, self);
 }
 
-/* Opens every address, and reports all that cannot be. */
-static tg_result open_bounds(enclave *self, tg_faults *faults)
+/* Opens every address of a list, and reports all that cannot be. */
+static tg_result open_list(enclave *self, const tg_setting_list *list, tg_faults *faults)
 {
-    const tg_setting_list *list = &self->settings->listen_addresses;
     const tg_bind_options options = {.is_port_reused = self->settings->num_workers > 1};
     tg_result opened = tg_ok();
     for (size_t i = 0; i < list->num_items; i++) {
         tg_address address;
         tg_detail detail = {0};
-        tg_result one = i < TG_MAX_ADDRESSES ? tg_address_parse(tg_slice_str(list->items[i]), &address, &detail)
-                                             : tg_fail(TG_ERR_LIMIT);
+        tg_result one = self->num_bounds < TG_MAX_ADDRESSES
+                            ? tg_address_parse(tg_slice_str(list->items[i]), &address, &detail)
+                            : tg_fail(TG_ERR_LIMIT);
         if (tg_is_ok(one)) {
             one = tg_bound_open(&address, &options, &self->bounds[self->num_bounds], &detail);
         }
@@ -243,6 +243,13 @@ static tg_result open_bounds(enclave *self, tg_faults *faults)
         }
     }
     return opened;
+}
+
+static tg_result open_bounds(enclave *self, tg_faults *faults)
+{
+    tg_result plain = open_list(self, &self->settings->listen_addresses, faults);
+    tg_result proxied = open_list(self, &self->settings->proxied_addresses, faults);
+    return tg_is_ok(plain) ? proxied : plain;
 }
 
 static void close_bounds(enclave *self)
@@ -302,6 +309,7 @@ static tg_result start_workers(enclave *self)
                                       .keys = self->keys,
                                       .bounds = self->bounds,
                                       .num_bounds = self->num_bounds,
+                                      .num_proxied = self->settings->proxied_addresses.num_items,
                                       .is_draining = &self->is_draining,
                                       .drained = on_worker_drained,
                                       .taken_up = on_taken_up,

@@ -235,6 +235,14 @@ static const tg_setting table[] = {
      .effect = "the only delivered authorities that are believed about a backend's name; any by default"},
     {"EGRESS_ADDRESS", TEXT(egress_address), .check = check_address_or_off, .form = ADDRESS_FORM ", or off",
      .effect = "the egress proxy that backends are called through; off: they are dialled directly"},
+    {"LISTEN_PROXY_ADDRESS", LIST(proxied_addresses), .check = check_address, .form = ADDRESS_FORM,
+     .effect = "like LISTEN_ADDRESS, for sidecars: each connection begins with a PROXY header, version 2"},
+    {"FORWARD_SCHEMAS", LIST(forward_schemas), .flags = TG_SETTING_MEASURED, .check = tg_forward_fault,
+     .form = "PATH=SCHEMA[|SCHEMA...]", .effect = "paths that are sealed by a schema and sent on to the application"},
+    {"FORWARD_HEADERS", LIST(forward_headers), .flags = TG_SETTING_MEASURED, .check = tg_forward_header_fault,
+     .form = "names of headers", .effect = "headers that pass to the application and back beside the usual ones"},
+    {"APP_ENDPOINT", TEXT(app_endpoint), .check = check_address, .form = ADDRESS_FORM,
+     .effect = "the application of connections that told no return port over vsock"},
     {"REPLAY_WINDOW_SECS", NUMBER(replay_window_s), .unit = TG_UNIT_S, .fallback = "300", .min = 1, .max = 86400,
      .effect = "how old a sealed request may be: so long it is remembered, and taken once"},
     {"REPLAY_AHEAD_SECS", NUMBER(replay_ahead_s), .unit = TG_UNIT_S, .fallback = "5", .min = 0, .max = 3600,
@@ -264,8 +272,6 @@ static const tg_setting table[] = {
      .effect = "how long SIGTERM waits for requests under way"},
 
     {"OTEL_EXPORTER_OTLP_ENDPOINT", NOT_IN_USE("telemetry export")},
-    {"FORWARD_SCHEMAS", .flags = TG_SETTING_MEASURED, NOT_IN_USE("the gateway")},
-    {"APP_ENDPOINT", NOT_IN_USE("the gateway")},
 };
 
 const tg_setting *tg_enclave_settings_table(size_t *out_num_settings)
@@ -432,7 +438,8 @@ tg_result tg_enclave_settings_load(tg_enclave_settings *settings, const tg_encla
     TG_TRY(tg_gateway_settings_set_default(settings));
     tg_settings_check_required(loaded, faults);
     check_together(settings, faults);
-    return tg_gateway_settings_load(settings, faults);
+    TG_TRY(tg_gateway_settings_load(settings, faults));
+    return tg_forward_settings_load(settings, faults);
 }
 
 void tg_enclave_settings_done(tg_enclave_settings *settings)

@@ -3,6 +3,7 @@
 #ifndef TG_ENCLAVE_ENCLAVE_SETTINGS_H
 #define TG_ENCLAVE_ENCLAVE_SETTINGS_H
 
+#include "enclave/forward_settings.h"
 #include "gateway/routes.h"
 #include "settings/settings.h"
 
@@ -36,7 +37,8 @@ typedef struct tg_enclave_settings {
     bool schema_allow_removal;
 
     uint64_t tls_port;
-    tg_setting_list listen_addresses; /* never empty */
+    tg_setting_list listen_addresses;  /* never empty */
+    tg_setting_list proxied_addresses; /* where each connection begins with a PROXY header (enclave/prefaces.h) */
     const char *admin_address;
     const char *tls_cert_path; /* with tls_key_path, or neither: then self-signed at start */
     const char *tls_key_path;
@@ -62,6 +64,11 @@ typedef struct tg_enclave_settings {
     const char *egress_address;       /* the egress proxy that calls of backends go through; NULL: they are dialled */
     tg_routes *routes;                /* what the file of routes_path says; NULL where it is not set, or at fault */
     tg_setting_list delivered_values; /* secrets_values, and those that routes refer to */
+
+    tg_setting_list forward_schemas; /* enclave/forward_settings.h, as the two below */
+    tg_setting_list forward_headers;
+    const char *app_endpoint;
+    const tg_forwards *forwards; /* NULL: nothing is forwarded */
 
     const char *dek_file; /* always NULL in a build without development parts */
     const char *state_dir;

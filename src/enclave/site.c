@@ -5,6 +5,7 @@
 #include "enclave/clients.h"
 #include "enclave/envelope_api.h"
 #include "enclave/field_api.h"
+#include "enclave/forward_api.h"
 #include "enclave/gateway_api.h"
 #include "enclave/health_api.h"
 #include "enclave/measures.h"
@@ -36,6 +37,15 @@ static const tg_route routes[] = {
 static const tg_route gateway = {
     .request = tg_gateway_api_request, .cancel = tg_gateway_api_cancel, .end = tg_gateway_api_end};
 
+/* What FORWARD_SCHEMAS names; its label is the path. */
+static const tg_route forward = {.allow = "POST, PUT, PATCH",
+                                 .methods = TG_METHOD_BIT(TG_HTTP_POST) | TG_METHOD_BIT(TG_HTTP_PUT) |
+                                            TG_METHOD_BIT(TG_HTTP_PATCH),
+                                 .head = tg_forward_api_head,
+                                 .request = tg_forward_api_request,
+                                 .cancel = tg_forward_api_cancel,
+                                 .end = tg_forward_api_end};
+
 static const tg_route *find_route(const tg_site *site, tg_slice path)
 {
     for (size_t i = 0; i < TG_COUNT(routes); i++) {
@@ -45,8 +55,10 @@ static const tg_route *find_route(const tg_site *site, tg_slice path)
             return route;
         }
     }
-    return !site->is_admin && site->gateway != NULL && tg_routes_find(site->settings->routes, path) != NULL ? &gateway
-                                                                                                            : NULL;
+    if (!site->is_admin && site->gateway != NULL && tg_routes_find(site->settings->routes, path) != NULL) {
+        return &gateway;
+    }
+    return site->applications != NULL && tg_forwards_find(site->settings->forwards, path) != NULL ? &forward : NULL;
 }
 
 bool tg_site_has_path(tg_slice path)

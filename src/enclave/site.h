@@ -3,6 +3,7 @@
 #ifndef TG_ENCLAVE_SITE_H
 #define TG_ENCLAVE_SITE_H
 
+#include "enclave/applications.h"
 #include "enclave/attestation.h"
 #include "enclave/enclave_settings.h"
 #include "enclave/key_service.h"
@@ -44,6 +45,7 @@ struct tg_site {
     tg_replay *replay;                     /* of the process; NULL: no route takes sealed requests */
     const _Atomic bool *are_workers_ready; /* of the admin site; NULL: the site answers for itself alone */
     struct tg_gateway *gateway;            /* of the loop (enclave/gateway_api.h); NULL: there are no routes */
+    tg_applications *applications;         /* of this loop; NULL: nothing is forwarded */
     tg_log_rate log_rate;                  /* of lines about requests and broken connections */
 };
 

@@ -1,7 +1,9 @@
 #include "enclave/worker.h"
 
+#include "enclave/forward_api.h"
 #include "enclave/gateway_api.h"
 #include "enclave/measures.h"
+#include "enclave/prefaces.h"
 #include "io/listener.h"
 #include "sys/thread.h"
 #include "tls/stream.h"
@@ -9,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HANDLER_MARGIN_MS = 30000 };
+enum { HANDLER_MARGIN_MS = 30000, MAX_LOGGED_PER_S = 50 };
 
 struct tg_worker {
     const tg_worker_shared *shared;
@@ -21,8 +23,9 @@ struct tg_worker {
     tg_subscription subscription;
     tg_http_server *server;
     tg_listener *listeners[TG_MAX_ADDRESSES];
-    size_t num_listeners; /* made */
-    size_t num_open;      /* of these, not yet finished */
+    tg_prefaces *prefaces; /* NULL: no listener has them */
+    size_t num_listeners;  /* made */
+    size_t num_open;       /* of these, not yet finished */
     bool is_paused;
     _Atomic bool is_ready; /* site.serving's, for other threads */
     tg_task drain;
@@ -74,19 +77,18 @@ static void pause_listeners(tg_worker *worker, bool is_paused)
     }
 }
 
-static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
+static void secure(tg_stream *stream, void *owner)
 {
     tg_worker *worker = owner;
     tg_tls_context *tls = tg_snapshot_tls(tg_serving_snapshot(worker->site.serving));
-    tg_stream *secure = NULL;
-    (void)listener;
+    tg_stream *secured = NULL;
     if (tls == NULL) {
         tg_stream_close(stream);
         return;
     }
-    tg_result done = tg_tls_accept(tls, stream, worker->loop, &secure);
+    tg_result done = tg_tls_accept(tls, stream, worker->loop, &secured);
     if (tg_is_ok(done)) {
-        done = tg_http_server_adopt(worker->server, secure);
+        done = tg_http_server_adopt(worker->server, secured);
     }
     if (!tg_is_ok(done)) {
         tg_measures_accept_fault(1);
@@ -95,6 +97,41 @@ static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
         pause_listeners(worker, true);
     }
 }
+
+static bool is_proxied(const tg_worker *worker, const tg_listener *listener)
+{
+    for (size_t i = worker->num_listeners - worker->shared->num_proxied; i < worker->num_listeners; i++) {
+        if (worker->listeners[i] == listener) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_accepted(tg_listener *listener, tg_stream *stream, void *owner)
+{
+    tg_worker *worker = owner;
+    if (worker->prefaces != NULL && is_proxied(worker, listener)) {
+        tg_prefaces_take(worker->prefaces, stream);
+    } else {
+        secure(stream, worker);
+    }
+}
+
+static void on_preface_refused(const tg_stream *stream, const char *reason, void *owner)
+{
+    tg_worker *worker = owner;
+    uint64_t num_unlogged;
+    tg_measures_accept_fault(1);
+    if (tg_log_rate_take(&worker->site.log_rate, MAX_LOGGED_PER_S, tg_loop_now_ms(worker->loop), &num_unlogged)) {
+        char peer[TG_PEER_TEXT_BYTES];
+        tg_log(TG_LOG_INFO, "enclave", "proxy_header_refused",
+               TG_F_STR("peer", tg_peer_format(tg_stream_peer(stream), peer)), TG_F_STR("reason", reason),
+               TG_F_UINT("unlogged", num_unlogged));
+    }
+}
+
+static const tg_prefaces_calls preface_calls = {.ready = secure, .refused = on_preface_refused};
 
 static void on_room(void *context)
 {
@@ -204,6 +241,17 @@ static tg_result open_server(tg_worker *worker)
     return tg_ok();
 }
 
+static tg_result open_prefaces(tg_worker *worker)
+{
+    const tg_enclave_settings *settings = worker->shared->settings;
+    uint64_t share = settings->max_connections / settings->num_workers;
+    const tg_prefaces_options options = {.timeout_ms = settings->head_timeout_s * 1000,
+                                         .max = (size_t)(share > 0 ? share : 1)};
+    return worker->shared->num_proxied == 0
+               ? tg_ok()
+               : tg_prefaces_new(worker->loop, &options, &preface_calls, worker, &worker->prefaces);
+}
+
 static tg_result open_listeners(tg_worker *worker)
 {
     for (size_t i = 0; i < worker->shared->num_bounds; i++) {
@@ -227,7 +275,9 @@ static tg_result set_up(tg_worker *worker)
     TG_TRY(made);
     TG_TRY(tg_gateway_new(&worker->site, &worker->site.gateway));
     tg_gateway_set_secrets(worker->site.gateway, tg_snapshot_secrets(tg_serving_snapshot(worker->site.serving)));
+    TG_TRY(tg_forward_new(worker->shared->settings, worker->loop, &worker->site.applications));
     TG_TRY(open_server(worker));
+    TG_TRY(open_prefaces(worker));
     return open_listeners(worker);
 }
 
@@ -285,10 +335,12 @@ void tg_worker_free(tg_worker *worker)
     for (size_t i = 0; i < worker->num_listeners; i++) {
         tg_listener_close(worker->listeners[i]);
     }
+    tg_prefaces_free(worker->prefaces);
     if (worker->server != NULL) {
         tg_http_server_free(worker->server);
     }
     tg_gateway_free(worker->site.gateway);
+    tg_applications_free(worker->site.applications);
     tg_serving_unref(worker->site.serving);
     if (worker->loop != NULL) {
         tg_loop_free(worker->loop);

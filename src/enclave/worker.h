@@ -17,6 +17,7 @@ typedef struct tg_worker_shared {
     tg_replay *replay;           /* NULL: no route takes sealed requests */
     tg_bound *const *bounds;     /* the sockets that all of them accept from */
     size_t num_bounds;
+    size_t num_proxied; /* of them, the last: each connection begins with a PROXY header (enclave/prefaces.h) */
     _Atomic bool *is_draining;
     void (*drained)(void *owner);  /* a worker has no connection left; called on its thread */
     void (*taken_up)(void *owner); /* a worker answers from a newer snapshot; called on its thread */

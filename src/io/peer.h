@@ -6,7 +6,7 @@
 #include "base/slice.h"
 #include "io/address.h"
 
-enum { TG_PEER_KEY_SHA256_BYTES = 32 };
+enum { TG_PEER_KEY_SHA256_BYTES = 32, TG_PEER_RETURN_TOKEN_BYTES = 16 };
 
 typedef enum tg_peer_name_kind { TG_PEER_NAME_DNS, TG_PEER_NAME_URI, TG_PEER_NAME_EMAIL } tg_peer_name_kind;
 
@@ -35,9 +35,13 @@ typedef struct tg_peer_tls {
 struct tg_peer {
     tg_address_kind kind;
     bool has_cid;
-    uint32_t cid;           /* vsock: the kernel's word; unix: what the listener's `?cid=` says; valid where has_cid */
-    uint32_t port;          /* tcp and vsock: the peer's port; hvsock: the one that was dialled */
-    uint8_t ip[16];         /* tcp: IPv6, or IPv4 as ::ffff:a.b.c.d */
+    uint32_t cid;   /* vsock: the kernel's word; unix: what the listener's `?cid=` says; valid where has_cid */
+    uint32_t port;  /* tcp and vsock: the peer's port; hvsock: the one that was dialled */
+    uint8_t ip[16]; /* tcp: IPv6, or IPv4 as ::ffff:a.b.c.d */
+    /* What the peer said of the way back to what stands behind it, in front of all else (hello/return_port.h): the
+     * port at its CID, 0 where it said nothing, and what proves who dials it. */
+    uint32_t return_port;
+    uint8_t return_token[TG_PEER_RETURN_TOKEN_BYTES];
     const tg_peer_tls *tls; /* NULL on a plain stream and until the handshake is done */
 };
 typedef struct tg_peer tg_peer;

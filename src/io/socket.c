@@ -275,6 +275,13 @@ static tg_result give(socket_stream *socket, tg_result result, tg_stream **out_s
     return tg_ok();
 }
 
+void tg_socket_set_return(tg_stream *stream, uint32_t port, const uint8_t token[TG_PEER_RETURN_TOKEN_BYTES])
+{
+    socket_stream *socket = of_face(stream);
+    socket->peer.return_port = port;
+    memcpy(socket->peer.return_token, token, TG_PEER_RETURN_TOKEN_BYTES);
+}
+
 tg_result tg_socket_open(tg_loop *loop, int fd, const tg_peer *peer, tg_stream **out_stream)
 {
     socket_stream *socket = make(loop, fd, peer);

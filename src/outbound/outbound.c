@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEFAULT_WAIT_MS = 10000, MAX_LINE_BYTES = TG_MAX_HOST_BYTES + 12, REASON_BYTES = 256 };
+enum { DEFAULT_WAIT_MS = 10000, MAX_LINE_BYTES = TG_MAX_PREFACE_BYTES + TG_MAX_HOST_BYTES + 12, REASON_BYTES = 256 };
 
 struct tg_outbound {
     tg_http_connector connector; /* first */
@@ -142,7 +142,9 @@ static void send_line(tg_http_attempt *attempt)
             return;
         }
         if (!tg_is_ok(result)) {
-            fail(attempt, result, "the egress proxy closed the connection");
+            fail(attempt, result,
+                 outbound->is_egress ? "the egress proxy closed the connection"
+                                     : "what was dialled closed the connection");
             return;
         }
         attempt->line_at += len;
@@ -179,7 +181,7 @@ static void on_dialled(tg_stream *stream, const tg_dial_outcome *outcome, void *
     }
     tg_deadline_arm_in(attempt->loop, &attempt->deadline, outbound->handshake_ms);
     tg_stream_own(stream, on_ready, attempt);
-    if (outbound->is_egress) {
+    if (outbound->line_len > 0) {
         attempt->stage = TG_HTTP_STAGE_EGRESS;
         send_line(attempt);
     } else {
@@ -249,12 +251,19 @@ static tg_result check(const tg_outbound_settings *settings, const tg_origin *or
     return tg_ok();
 }
 
-static tg_result write_line(tg_outbound *outbound)
+/* What goes first: the caller's own, then the egress proxy's line. */
+static tg_result write_line(tg_outbound *outbound, tg_slice preface)
 {
     tg_buf buf;
-    tg_buf_init(&buf, MAX_LINE_BYTES);
-    tg_result result = tg_origin_append_host_port(&outbound->origin, &buf);
-    if (tg_is_ok(result)) {
+    if (preface.len > TG_MAX_PREFACE_BYTES) {
+        return tg_fail(TG_ERR_LIMIT);
+    }
+    tg_buf_init_wiped(&buf, MAX_LINE_BYTES);
+    tg_result result = tg_buf_append(&buf, preface);
+    if (tg_is_ok(result) && outbound->is_egress) {
+        result = tg_origin_append_host_port(&outbound->origin, &buf);
+    }
+    if (tg_is_ok(result) && outbound->is_egress) {
         result = tg_buf_append_byte(&buf, '\n');
     }
     tg_slice line = tg_buf_slice(&buf);
@@ -288,7 +297,7 @@ tg_result tg_outbound_new(const tg_outbound_settings *settings, tg_outbound **ou
     if (origin.is_tls) {
         outbound->tls = tg_tls_context_ref(settings->tls);
     }
-    tg_result result = write_line(outbound);
+    tg_result result = write_line(outbound, settings->preface);
     if (!tg_is_ok(result)) {
         tg_outbound_unref(outbound);
         return result;
@@ -309,6 +318,7 @@ void tg_outbound_unref(tg_outbound *outbound)
         return;
     }
     tg_tls_context_unref(outbound->tls);
+    tg_wipe(outbound->line, sizeof outbound->line);
     free(outbound);
 }
 

@@ -10,6 +10,8 @@
 
 typedef struct tg_outbound tg_outbound;
 
+enum { TG_MAX_PREFACE_BYTES = 64 };
+
 /* Where a URL may be http://. */
 typedef enum tg_outbound_plain {
     TG_OUTBOUND_TLS_ONLY,
@@ -21,6 +23,7 @@ typedef struct tg_outbound_settings {
     tg_slice url;              /* https://HOST[:PORT]; a path is passed over */
     const tg_address *carrier; /* what is dialled; NULL: the URL's host and port, resolved here */
     bool is_egress;            /* the carrier is an egress proxy: `HOST:PORT\n` goes first (nothing is answered) */
+    tg_slice preface;          /* bytes that go before all else, at most TG_MAX_PREFACE_BYTES; copied */
     tg_outbound_plain plain;
     tg_tls_context *tls;     /* of a client (outbound/trust.h); NULL for http:// */
     bool is_mutual;          /* an origin that asks for no certificate of ours is none to speak to: TG_ERR_DENIED */
@@ -31,7 +34,7 @@ typedef struct tg_outbound_settings {
 
 /* tg_outbound_new makes one.
  * err   those of tg_origin_parse; TG_ERR_DENIED: http:// where `plain` does not allow it, or https:// without `tls`;
- *       TG_ERR_MEMORY. The detail says what to do
+ *       TG_ERR_LIMIT: the preface; TG_ERR_MEMORY. The detail says what to do
  * keep  copied; a reference of the TLS context is taken
  */
 TG_MUST_USE tg_result tg_outbound_new(const tg_outbound_settings *settings, tg_outbound **out_outbound,

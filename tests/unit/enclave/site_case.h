@@ -78,6 +78,7 @@ static inline void site_open_ready(const char *const *environment)
 static inline void site_close(void)
 {
     tg_http_server_free(at.server);
+    tg_applications_free(at.site.applications);
     assert_int_equal(atomic_load(&at.budget.used), 0);
     tg_serving_unref(at.site.serving);
     tg_loop_free(at.loop);

@@ -121,9 +121,11 @@ static void load_setting_of_another_release_is_refused(void **state)
 {
     (void)state;
     loaded it;
-    load(&it, NULL, true, (const char *const[]){"FORWARD_SCHEMAS=x", "APP_ENDPOINT=b", "S3_PREFIX=", NULL});
+    load(&it, NULL, true,
+         (const char *const[]){"OTEL_EXPORTER_OTLP_ENDPOINT=x", "FORWARD_SCHEMAS=", "S3_PREFIX=", NULL});
     assert_int_equal(it.faults.num_faults, 2);
-    assert_true(says(&it, "FORWARD_SCHEMAS: has no effect in this program: it belongs to the gateway; remove it"));
+    assert_true(says(
+        &it, "OTEL_EXPORTER_OTLP_ENDPOINT: has no effect in this program: it belongs to telemetry export; remove it"));
     done(&it);
 }
 
@@ -235,7 +237,7 @@ static void table_each_setting_has_an_effect_line(void **state)
     const char *text = (const char *)tg_buf_slice(&help).ptr;
     assert_non_null(strstr(text, "CLIENT_CA_PATH (M)"));
     assert_non_null(strstr(text, "SECRET_ARN (M)"));
-    assert_null(strstr(text, "APP_ENDPOINT"));
+    assert_null(strstr(text, "OTEL_EXPORTER_OTLP_ENDPOINT"));
     tg_buf_done(&help);
 }
 

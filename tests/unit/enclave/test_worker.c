@@ -21,6 +21,7 @@ typedef struct fixture {
 } fixture;
 
 static fixture f;
+static size_t num_proxied; /* of the next worker's addresses */
 
 static void on_drained(void *owner)
 {
@@ -78,6 +79,7 @@ static void open_worker(const char *const *environment, bool has_tls)
                                   .budget = &f.budget,
                                   .bounds = &f.bound,
                                   .num_bounds = 1,
+                                  .num_proxied = num_proxied,
                                   .is_draining = &f.is_draining,
                                   .drained = on_drained,
                                   .taken_up = on_taken_up,
@@ -142,6 +144,30 @@ static void serve_past_its_connections_waits_for_one_to_end(void **state)
     while (recv(second, &byte, 1, 0) == 1) { /* an alert */
     }
     close(second);
+    close_worker();
+}
+
+static void serve_sidecars_where_each_connection_begins_with_its_header(void **state)
+{
+    static const char header[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
+    (void)state;
+    num_proxied = 1;
+    open_worker(TEST_NO_ENVIRONMENT, true);
+    num_proxied = 0;
+    assert_ok(tg_worker_start(f.worker));
+    char byte;
+    int fd = test_connect_unix(f.path);
+    assert_int_equal(send(fd, "\x16\x03\x01", 3, MSG_NOSIGNAL), 3); /* nothing is guessed */
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    test_tls_client client = {.context = SSL_CTX_new(TLS_client_method()), .fd = test_connect_unix(f.path)};
+    assert_int_equal(send(client.fd, header, sizeof header - 1, MSG_NOSIGNAL), sizeof header - 1);
+    client.ssl = SSL_new(client.context);
+    assert_int_equal(SSL_set_fd(client.ssl, client.fd), 1);
+    assert_int_equal(SSL_connect(client.ssl), 1);
+    test_tls_send(&client, TEST_GET("/live"));
+    assert_true(test_is_status(test_tls_receive(&client), "200"));
+    test_tls_close(&client);
     close_worker();
 }
 
@@ -224,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(serve_requests_over_tls_from_the_newest_snapshot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(serve_without_an_identity_closes_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(serve_past_its_connections_waits_for_one_to_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(serve_sidecars_where_each_connection_begins_with_its_header, set_up, tear_down),
         cmocka_unit_test_setup_teardown(drain_answers_what_was_begun_and_reports_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(free_before_start_and_with_open_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(snapshot_without_locked_memory_is_said_and_the_old_one_serves, set_up,

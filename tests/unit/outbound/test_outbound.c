@@ -292,6 +292,25 @@ static void connector_egress_line_over_unix_goes_before_tls(void **state)
     assert_string_equal(f.saw_name, "api.test");
 }
 
+static void connector_preface_goes_before_all_else(void **state)
+{
+    char too_long[TG_MAX_PREFACE_BYTES + 1] = {0};
+    (void)state;
+    tg_outbound_settings settings = {
+        .url = TG_LIT("http://localhost"), .preface = TG_LIT("a token\n"), .plain = TG_OUTBOUND_PLAIN_LOOPBACK};
+    f.is_egress = true; /* the listener reads a line first */
+    f.mode = SERVES_PLAIN;
+    listen_on("tcp:127.0.0.1:0");
+    settings.carrier = tg_bound_address(f.bound);
+    open_client(&settings);
+    ask_and_wait();
+    assert_int_equal(f.status, 200);
+    assert_string_equal(f.line, "a token\n");
+    tg_outbound *refused;
+    settings.preface = tg_slice_of(too_long, sizeof too_long);
+    assert_code(tg_outbound_new(&settings, &refused, NULL), TG_ERR_LIMIT);
+}
+
 static void connector_egress_that_closes_is_named(void **state)
 {
     (void)state;
@@ -542,6 +561,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connector_tls_over_tcp_asks_for_the_name_of_the_url, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_egress_line_over_unix_goes_before_tls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connector_preface_goes_before_all_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_egress_that_closes_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_certificate_of_another_name_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connector_mutual_demands_to_be_asked_for_a_certificate, set_up, tear_down),
