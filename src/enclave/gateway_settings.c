@@ -1,5 +1,6 @@
 #include "enclave/gateway_settings.h"
 
+#include "enclave/gateway_api.h"
 #include "enclave/site.h"
 #include "settings/json_lines.h"
 #include "sys/file.h"
@@ -134,6 +135,12 @@ void tg_gateway_settings_log(const tg_enclave_settings *settings)
         tg_log(TG_LOG_WARN, "gateway", "backends_are_not_pinned",
                TG_F_STR("reason", "whoever delivers the authorities decides which backend is believed"),
                TG_F_STR("remedy", "set UPSTREAM_CA_SHA256, or SECRETS_MODE=sealed"));
+    }
+    if (tg_gateway_longest_ms(settings->routes) > settings->drain_timeout_s * 1000) {
+        tg_log(TG_LOG_WARN, "gateway", "routes_outlast_drain",
+               TG_F_UINT("longest_ms", tg_gateway_longest_ms(settings->routes)),
+               TG_F_STR("reason", "a backend may answer when SIGTERM no longer waits for it"),
+               TG_F_STR("remedy", "raise DRAIN_TIMEOUT_SECS, or lower upstream.timeout_ms"));
     }
 }
 

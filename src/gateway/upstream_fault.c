@@ -31,8 +31,9 @@ static tg_gateway_fault handshake_fault(const tg_http_outcome *outcome)
         return fault_of(502, "upstream_not_mutual",
                         "the backend asks for no client certificate, so that it does not know who calls it");
     }
-    if (strstr(outcome->reason, "certificate has expired") != NULL) {
-        return fault_of(502, "upstream_expired", "the backend's certificate has expired");
+    if (strstr(outcome->reason, "certificate has expired") != NULL ||
+        strstr(outcome->reason, "certificate is not yet valid") != NULL) {
+        return fault_of(502, "upstream_expired", "the backend's certificate has expired, or is not yet valid");
     }
     return fault_of(502, "upstream_tls", "the TLS handshake with the backend failed");
 }

@@ -191,6 +191,10 @@ static void log_says_what_the_host_decides(void **state)
     load("UPSTREAM_CA_SHA256=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", NULL);
     tg_gateway_settings_log(&settings);
     assert_null(strstr(tg_test_log(), "backends_are_not_pinned"));
+    assert_null(strstr(tg_test_log(), "routes_outlast_drain")); /* both have 30 s */
+    load("DRAIN_TIMEOUT_SECS=29", NULL);
+    tg_gateway_settings_log(&settings);
+    assert_non_null(strstr(tg_test_log(), "routes_outlast_drain"));
     assert_int_equal(tg_test_log_tear_down(NULL), 0);
 }
 

@@ -335,6 +335,7 @@ static void fault_of_tells_who_was_at_fault(void **state)
         {TG_ERR_AUTH, TG_HTTP_STAGE_HANDSHAKE, "tls: certificate has expired", NULL, 502, "upstream_expired"},
         {TG_ERR_CLOSED, TG_HTTP_STAGE_HEAD, "closed: tls: tlsv1 alert unknown ca", NULL, 502, "upstream_refused"},
         {TG_ERR_CLOSED, TG_HTTP_STAGE_HEAD, "closed: tls alert", &answer, 502, "upstream_broken"},
+        {TG_ERR_AUTH, TG_HTTP_STAGE_HANDSHAKE, "certificate is not yet valid", NULL, 502, "upstream_expired"},
         {TG_ERR_DENIED, TG_HTTP_STAGE_HANDSHAKE, "", NULL, 502, "upstream_not_mutual"},
         {TG_ERR_CLOSED, TG_HTTP_STAGE_SEND, "", NULL, 502, "upstream_closed"},
         {TG_ERR_TRUNCATED, TG_HTTP_STAGE_BODY, "", &answer, 502, "upstream_broken"},
