@@ -14,7 +14,7 @@ static int set_up_all(void **state)
     (void)state;
     issuer = test_issue_authority("root");
     issuers = conversation_authorities(&issuer);
-    tg_clock_vouch(tg_clock_host_unix_ms() + TEST_DAY_S * 1000);
+    tg_clock_vouch(tg_clock_host_unix_ms() + (uint64_t)TEST_DAY_S * 1000);
     return 0;
 }
 
