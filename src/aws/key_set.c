@@ -38,12 +38,15 @@ tg_result tg_aws_key_set_new(const tg_aws_keys *keys, uint64_t expires_unix_s, t
         return tg_fail(TG_ERR_SYNTAX);
     }
     size_t num_bytes = id.len + secret.len + token.len;
-    tg_aws_key_set *set = malloc(sizeof *set + num_bytes);
+    tg_secret *locked = NULL;
+    tg_result made = tg_secret_new(sizeof(tg_aws_key_set) + num_bytes, &locked);
+    tg_aws_key_set *set =
+        tg_is_ok(made) ? (tg_aws_key_set *)(void *)tg_secret_fill(locked) : malloc(sizeof *set + num_bytes);
     if (set == NULL) {
         return tg_fail(TG_ERR_MEMORY);
     }
     uint8_t *at = (uint8_t *)(set + 1);
-    *set = (tg_aws_key_set){.num_refs = 1, .expires_unix_s = expires_unix_s, .num_bytes = num_bytes};
+    *set = (tg_aws_key_set){.num_refs = 1, .expires_unix_s = expires_unix_s, .place = locked, .num_bytes = num_bytes};
     set->keys.access_key_id = place(&at, id);
     set->keys.secret_access_key = place(&at, secret);
     set->keys.session_token = place(&at, token);
@@ -59,7 +62,12 @@ tg_aws_key_set *tg_aws_key_set_ref(tg_aws_key_set *set)
 
 void tg_aws_key_set_unref(tg_aws_key_set *set)
 {
-    if (set != NULL && --set->num_refs == 0) {
+    if (set == NULL || --set->num_refs > 0) {
+        return;
+    }
+    if (set->place != NULL) {
+        tg_secret_free(set->place); /* wiped, and this struct with it */
+    } else {
         tg_wipe(set, sizeof *set + set->num_bytes);
         free(set);
     }

@@ -1,8 +1,10 @@
-/* Credentials that were obtained: immutable, counted by reference on one loop, wiped with the last reference. */
+/* Credentials that were obtained: immutable, counted by reference on one loop, wiped with the last reference; in locked
+ * memory (sys/secret.h), or where none can be had in the heap, as the tool and the host's proxy may have to do. */
 #ifndef TG_AWS_KEY_SET_H
 #define TG_AWS_KEY_SET_H
 
 #include "aws/sigv4.h"
+#include "sys/secret.h"
 
 enum { TG_AWS_MAX_KEY_ID_BYTES = 128, TG_AWS_MAX_SECRET_KEY_BYTES = 128, TG_AWS_MAX_TOKEN_BYTES = 16384 };
 
@@ -10,6 +12,7 @@ typedef struct tg_aws_key_set {
     size_t num_refs;
     tg_aws_keys keys;
     uint64_t expires_unix_s; /* 0: never */
+    tg_secret *place;        /* what holds this struct and all its bytes; NULL: the heap */
     size_t num_bytes;        /* that stand behind this struct */
 } tg_aws_key_set;
 

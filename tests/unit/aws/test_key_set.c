@@ -2,7 +2,9 @@
 
 #include "support/case.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static void assert_set(const tg_aws_key_set *set, const char *id, const char *secret, const char *token,
                        uint64_t expires)
@@ -24,6 +26,44 @@ static void new_copies_and_counts_references(void **state)
     assert_set(set, "id", "secret", "token", 7);
     tg_aws_key_set_unref(set);
     tg_aws_key_set_unref(NULL);
+}
+
+/* Whether the mapping that holds the address is locked, as the kernel says (proc(5), VmFlags). */
+static bool is_locked(const void *address)
+{
+    char line[512];
+    bool is_it = false, is_found = false;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned long from, until;
+        if (sscanf(line, "%lx-%lx ", &from, &until) == 2) {
+            is_it = (uintptr_t)address >= from && (uintptr_t)address < until;
+        } else if (is_it && strncmp(line, "VmFlags:", 8) == 0) {
+            is_found = strstr(line, " lo") != NULL;
+        }
+    }
+    fclose(file);
+    return is_found;
+}
+
+static void new_keeps_keys_in_locked_memory_where_it_can(void **state)
+{
+    (void)state;
+    const tg_aws_keys keys = {TG_LIT("id"), TG_LIT("secret"), TG_LIT("token")};
+    tg_aws_key_set *set;
+    struct rlimit before;
+    assert_ok(tg_aws_key_set_new(&keys, 7, &set));
+    assert_true(is_locked(set->keys.secret_access_key.ptr));
+    assert_true(is_locked(set->keys.session_token.ptr));
+    tg_aws_key_set_unref(set);
+    assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+    const struct rlimit none = {0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &none), 0); /* root may lock all the same */
+    assert_ok(tg_aws_key_set_new(&keys, 7, &set));
+    assert_set(set, "id", "secret", "token", 7);
+    tg_aws_key_set_unref(set);
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
 }
 
 static void new_of_bad_or_long_keys_is_refused(void **state)
@@ -147,9 +187,13 @@ static void parse_profile_of_others_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(new_copies_and_counts_references), cmocka_unit_test(new_of_bad_or_long_keys_is_refused),
-        cmocka_unit_test(parse_documents_gives_their_keys), cmocka_unit_test(parse_answer_of_sts_gives_its_keys),
-        cmocka_unit_test(parse_profile_gives_its_section),  cmocka_unit_test(parse_profile_of_others_is_refused),
+        cmocka_unit_test(new_copies_and_counts_references),
+        cmocka_unit_test(new_keeps_keys_in_locked_memory_where_it_can),
+        cmocka_unit_test(new_of_bad_or_long_keys_is_refused),
+        cmocka_unit_test(parse_documents_gives_their_keys),
+        cmocka_unit_test(parse_answer_of_sts_gives_its_keys),
+        cmocka_unit_test(parse_profile_gives_its_section),
+        cmocka_unit_test(parse_profile_of_others_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
