@@ -224,7 +224,7 @@ static tg_result admit(const tg_envelope_context *context, tg_slice enc, const t
                          .code = "date_before_start",
                          .message = "made before this process started: seal a new request",
                          .problem_type = DATE_PROBLEM}};
-    uint64_t issued_unix_s;
+    uint64_t issued_unix_s = 0;
     TG_TRY(read_date(opened, &issued_unix_s, out_fault));
     return tg_opening_admit(context, enc, issued_unix_s, &faults, out_fault);
 }
