@@ -55,6 +55,12 @@ static void refuse(tg_http_request *request, const tg_gateway_fault *fault, tg_s
     answer_problem(request, fault);
 }
 
+static void refused(const tg_gateway_fault *fault, void *owner)
+{
+    (void)owner;
+    tg_measures_refused(fault->code);
+}
+
 static void rewritten(const tg_schema *schema, bool is_encrypt, const tg_rewrite_counts *counts, void *owner)
 {
     (void)owner;
@@ -67,7 +73,8 @@ static void missed_key(void *owner)
     tg_key_service_ask(gateway->site->keys);
 }
 
-static const tg_exchange_calls exchange_calls = {.refuse = refuse, .rewritten = rewritten, .missed_key = missed_key};
+static const tg_exchange_calls exchange_calls = {
+    .refuse = refuse, .refused = refused, .rewritten = rewritten, .missed_key = missed_key};
 
 static tg_result open_upstreams(tg_gateway *gateway)
 {
@@ -105,6 +112,7 @@ tg_result tg_gateway_new(tg_site *site, tg_gateway **out_gateway)
     gateway->exchanges = (tg_exchange_site){.loop = site->loop,
                                             .budget = site->budget,
                                             .upstreams = gateway->upstreams,
+                                            .replay = site->replay,
                                             .max_fields = (size_t)site->settings->max_fields_per_request,
                                             .calls = &exchange_calls,
                                             .owner = gateway};
@@ -201,6 +209,7 @@ static bool find_parts(tg_site *site, const tg_gateway_route *route, tg_http_req
     bool opens = route->decrypt == TG_CRYPTO_FIELDS;
     bool seals = route->encrypt == TG_CRYPTO_FIELDS;
     parts->keys = tg_serving_keys(site->serving);
+    parts->envelope_keys = tg_snapshot_envelope_keys(tg_serving_snapshot(site->serving));
     if ((opens || seals) && parts->keys == NULL) {
         tg_site_refuse(request, 503, "service_unavailable", "there is no data key yet", no_pointer);
         return false;
@@ -217,6 +226,13 @@ static bool find_parts(tg_site *site, const tg_gateway_route *route, tg_http_req
     return true;
 }
 
+/* Of what travels; the routes' bound is of what is inside. */
+static uint64_t max_body(const tg_gateway_route *route)
+{
+    bool is_sealed = route->decrypt == TG_CRYPTO_JWE || route->decrypt == TG_CRYPTO_OHTTP;
+    return is_sealed ? tg_opening_max_body(route) : route->max_request_bytes;
+}
+
 static void begin(tg_site *site, const tg_gateway_route *route, tg_http_request *request)
 {
     tg_exchange_parts parts = {0};
@@ -229,7 +245,7 @@ static void begin(tg_site *site, const tg_gateway_route *route, tg_http_request 
         tg_site_refuse(request, 503, NULL, "there is no memory for this request", no_pointer);
         return;
     }
-    tg_http_request_limit_body(request, route->max_request_bytes);
+    tg_http_request_limit_body(request, max_body(route));
     tg_exchange_init(&work->exchange, &site->gateway->exchanges, route, &parts, request);
     work->serving = tg_serving_ref(site->serving);
     request->user = work;

@@ -1,6 +1,8 @@
 #include "gateway/admission.h"
 
+#include "base/encode.h"
 #include "base/text.h"
+#include "envelope/bhttp.h"
 
 const tg_gateway_fault tg_opening_too_large = {
     .status = 413, .code = "payload_too_large", .message = "the route does not take so large a body"};
@@ -43,12 +45,33 @@ tg_result tg_opening_begin(const tg_envelope_context *context, tg_route_crypto k
     return context->keys != NULL ? tg_ok() : tg_opening_refuse(&no_key, TG_ERR_NOT_FOUND, out_fault);
 }
 
-void tg_opened_request_done(tg_opened_request *opened)
+void tg_opened_request_forget(tg_opened_request *opened)
 {
+    const tg_slice none = {NULL, 0};
     tg_buf_done(&opened->plaintext);
     tg_arena_done(&opened->arena);
+    opened->body = opened->content_type = opened->method = opened->path = none;
+    opened->headers = NULL;
+    opened->num_headers = 0;
+}
+
+void tg_opened_request_done(tg_opened_request *opened)
+{
+    tg_opened_request_forget(opened);
     tg_ohttp_reply_done(&opened->ohttp_reply);
     *opened = (tg_opened_request){.seals_answer = false};
+}
+
+/* Of binary HTTP: beside the sections, content in chunks of 8 bytes and more, and padding. */
+uint64_t tg_opening_max_body(const tg_gateway_route *route)
+{
+    enum { MAX_JWE_FRAME_BYTES = 64, SPARE_BYTES = 4096 };
+    uint64_t max = route->max_request_bytes;
+    if (route->decrypt == TG_CRYPTO_JWE) {
+        return MAX_JWE_FRAME_BYTES + tg_base64_encoded_len(TG_BASE64_URL, TG_MAX_JOSE_HEADER_BYTES) +
+               tg_base64_encoded_len(TG_BASE64_URL, (size_t)max);
+    }
+    return max + max / 8 + TG_MAX_BHTTP_SECTION_BYTES + TG_OHTTP_REQUEST_OVERHEAD_BYTES + SPARE_BYTES;
 }
 
 tg_result tg_opening_admit(const tg_envelope_context *context, tg_slice ephemeral, uint64_t issued_unix_s,

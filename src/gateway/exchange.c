@@ -53,11 +53,36 @@ static void end_work(tg_exchange *exchange)
     go(exchange, TG_EXCHANGE_OVER);
 }
 
+static void respond_sealed(tg_exchange *exchange, tg_buf *sealed)
+{
+    tg_http_respond(exchange->request, exchange->envelope.outer_status, exchange->envelope.outer,
+                    exchange->envelope.num_outer, sealed);
+}
+
+/* False where it could not be sealed: what happened inside is then not said in the clear instead. */
+static bool refuse_sealed(tg_exchange *exchange, const tg_gateway_fault *fault)
+{
+    tg_buf *sealed = tg_http_answer_buf(exchange->request);
+    tg_buf_clear(sealed);
+    if (!tg_is_ok(tg_envelope_step_seal_fault(&exchange->envelope, fault, exchange->marks.request_id, sealed))) {
+        return false;
+    }
+    exchange->site->calls->refused(fault, exchange->site->owner);
+    respond_sealed(exchange, sealed);
+    return true;
+}
+
 static void refuse(tg_exchange *exchange, const tg_gateway_fault *fault)
 {
     tg_gateway_fault copy = *fault;
     end_work(exchange);
     tg_buf_done(&exchange->body);
+    if (tg_envelope_step_seals(&exchange->envelope)) {
+        if (refuse_sealed(exchange, &copy)) {
+            return;
+        }
+        copy = no_memory;
+    }
     exchange->site->calls->refuse(exchange->request, &copy, exchange->pointer, exchange->site->owner);
 }
 
@@ -67,6 +92,7 @@ void tg_exchange_cancel(tg_exchange *exchange)
         end_work(exchange);
     }
     tg_buf_done(&exchange->body);
+    tg_envelope_step_done(&exchange->envelope);
 }
 
 void tg_exchange_done(tg_exchange *exchange)
@@ -169,12 +195,35 @@ static void begin_seal(tg_exchange *exchange)
     run_seal(exchange);
 }
 
+/* The headers that pass are sealed too where the envelope has a place for them. */
+static void seal_envelope(tg_exchange *exchange)
+{
+    tg_buf *sealed = tg_http_answer_buf(exchange->request);
+    const tg_gateway_answer inside = {.status = exchange->status,
+                                      .content_type = exchange->content_type,
+                                      .headers = exchange->headers.headers,
+                                      .num_headers = exchange->headers.num_headers,
+                                      .body = tg_buf_slice(&exchange->body)};
+    tg_result result =
+        tg_envelope_step_seal(&exchange->envelope, &inside, exchange->marks.request_id, &exchange->sealed_hold, sealed);
+    if (!tg_is_ok(result)) {
+        refuse(exchange, result.code == TG_ERR_LIMIT ? &no_budget : &no_memory);
+        return;
+    }
+    tg_buf_done(&exchange->body);
+    tg_hold_end(&exchange->answer_hold);
+    end_work(exchange);
+    respond_sealed(exchange, sealed);
+}
+
 /* The call is over, its answer whole. */
 static void take_answer(tg_exchange *exchange)
 {
     go(exchange, TG_EXCHANGE_SEALS);
     tg_hold_end(&exchange->request_hold);
-    if (exchange->route->encrypt == TG_CRYPTO_FIELDS && tg_buf_len(&exchange->body) > 0) {
+    if (tg_envelope_step_seals(&exchange->envelope)) {
+        seal_envelope(exchange);
+    } else if (exchange->route->encrypt == TG_CRYPTO_FIELDS && tg_buf_len(&exchange->body) > 0) {
         begin_seal(exchange);
     } else {
         answer(exchange, &exchange->body, &exchange->answer_hold);
@@ -272,7 +321,7 @@ static void on_head(tg_http_call *http, const tg_http_answer *from, void *owner)
         refuse_head(exchange, result);
         return;
     }
-    uint64_t length = exchange->request->method != TG_HTTP_HEAD ? announced(from) : 0;
+    uint64_t length = exchange->is_head ? 0 : announced(from);
     if (length <= exchange->route->max_answer_bytes && !make_room(exchange, (size_t)length)) {
         refuse(exchange, &no_budget);
     }
@@ -346,10 +395,16 @@ static tg_result make_target(const tg_exchange *exchange, tg_slice path, tg_slic
 static tg_result ask_headers(tg_exchange *exchange, tg_header_list *out_headers, tg_gateway_fault *out_fault)
 {
     const tg_http_request *request = exchange->request;
-    const tg_header_list all = {.headers = request->headers, .num_headers = request->num_headers};
-    const tg_slice as_it_came = {NULL, 0};
+    const tg_opened_request *opened = &exchange->envelope.opened;
+    bool are_inside = opened->kind == TG_CRYPTO_OHTTP;
+    const tg_header_list all = {.headers = are_inside ? opened->headers : request->headers,
+                                .num_headers = are_inside ? opened->num_headers : request->num_headers};
+    tg_slice type = {NULL, 0}; /* as it came */
+    if (opened->kind == TG_CRYPTO_JWE) {
+        type = opened->content_type;
+    }
     tg_result result =
-        tg_header_policy_request(exchange->route, all, as_it_came, &exchange->marks, request->arena, out_headers);
+        tg_header_policy_request(exchange->route, all, type, &exchange->marks, request->arena, out_headers);
     if (result.code == TG_ERR_UNSUPPORTED) {
         *out_fault = (tg_gateway_fault){.status = 415,
                                         .code = "unsupported_media_type",
@@ -370,12 +425,14 @@ static tg_result call_upstream(tg_exchange *exchange, tg_slice body, tg_gateway_
     tg_upstream *upstream;
     tg_header_list headers;
     tg_slice path;
-    tg_http_ask ask = {.method = exchange->request->method_name,
+    tg_slice inner_method = exchange->envelope.opened.method;
+    tg_http_ask ask = {.method = inner_method.len > 0 ? inner_method : exchange->request->method_name,
                        .body = body,
                        .max_answer_bytes = exchange->route->max_answer_bytes,
                        .deadlines = &deadlines};
     TG_TRY(tg_upstreams_find(exchange->site->upstreams, &to, &upstream, &path, out_fault));
     TG_TRY(ask_headers(exchange, &headers, out_fault));
+    exchange->is_head = tg_http_method_of(ask.method) == TG_HTTP_HEAD;
     ask.headers = headers.headers;
     ask.num_headers = headers.num_headers;
     *out_fault = no_memory;
@@ -396,6 +453,8 @@ static void begin_call(tg_exchange *exchange, tg_slice body)
         return;
     }
     tg_buf_done(&exchange->opened); /* the call has a copy of its own */
+    tg_opened_request_forget(&exchange->envelope.opened);
+    exchange->marks.tracestate = (tg_slice){NULL, 0}; /* it may have stood in there */
 }
 
 static void run_open(tg_exchange *exchange)
@@ -426,6 +485,41 @@ static void begin_open(tg_exchange *exchange)
         return;
     }
     run_open(exchange);
+}
+
+/* What an OHTTP request says of itself is in what was sealed. */
+static tg_result take_inner_marks(tg_exchange *exchange, tg_gateway_fault *out_fault)
+{
+    const tg_opened_request *opened = &exchange->envelope.opened;
+    *out_fault = no_memory;
+    return opened->kind == TG_CRYPTO_OHTTP
+               ? tg_request_marks_take(opened->headers, opened->num_headers, &exchange->marks)
+               : tg_ok();
+}
+
+static tg_result open_envelope(tg_exchange *exchange, tg_gateway_fault *out_fault)
+{
+    const tg_upstream_target to = target_of(exchange->route);
+    tg_envelope_context context = {.keys = exchange->parts.envelope_keys,
+                                   .replay = exchange->site->replay,
+                                   .own_authority = exchange->request->authority};
+    tg_upstream *upstream;
+    TG_TRY(tg_upstreams_find(exchange->site->upstreams, &to, &upstream, &context.upstream_target, out_fault));
+    context.upstream_authority = tg_upstream_authority(upstream);
+    TG_TRY(tg_envelope_step_open(&exchange->envelope, &context, exchange->route, exchange->request,
+                                 &exchange->request_hold, out_fault));
+    return take_inner_marks(exchange, out_fault);
+}
+
+static void begin_envelope(tg_exchange *exchange)
+{
+    tg_gateway_fault fault = no_memory;
+    go(exchange, TG_EXCHANGE_OPENS);
+    if (!tg_is_ok(open_envelope(exchange, &fault))) {
+        refuse(exchange, &fault);
+        return;
+    }
+    begin_call(exchange, exchange->envelope.opened.body);
 }
 
 static void run_tick(tg_tick *tick)
@@ -462,6 +556,8 @@ void tg_exchange_run(tg_exchange *exchange)
         return;
     } else if (exchange->route->decrypt == TG_CRYPTO_FIELDS) {
         begin_open(exchange);
+    } else if (exchange->route->decrypt != TG_CRYPTO_NONE) {
+        begin_envelope(exchange);
     } else {
         begin_call(exchange, request->body);
     }

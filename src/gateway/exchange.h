@@ -10,6 +10,7 @@
 #define TG_GATEWAY_EXCHANGE_H
 
 #include "fields/keys.h"
+#include "gateway/envelope_step.h"
 #include "gateway/field_step.h"
 #include "gateway/header_policy.h"
 #include "gateway/upstreams.h"
@@ -25,6 +26,8 @@ typedef struct tg_exchange tg_exchange;
 typedef struct tg_exchange_calls {
     /* The request is refused, and is to be answered so. pointer: where in its body the fault is; ptr NULL: nowhere */
     void (*refuse)(tg_http_request *request, const tg_gateway_fault *fault, tg_slice pointer, void *owner);
+    /* The request is refused by an answer that is sealed: for whoever counts. */
+    void (*refused)(const tg_gateway_fault *fault, void *owner);
     /* Values of a body were sealed or opened. */
     void (*rewritten)(const tg_schema *schema, bool is_encrypt, const tg_rewrite_counts *counts, void *owner);
     /* A token that no key opens: another replica may have newer keys. */
@@ -36,6 +39,7 @@ typedef struct tg_exchange_site {
     tg_loop *loop;
     tg_http_budget *budget; /* of bodies in flight; NULL: none */
     tg_upstreams *upstreams;
+    tg_replay *replay; /* of the process; NULL: no route opens envelopes */
     size_t max_fields;
     const tg_exchange_calls *calls;
     void *owner;
@@ -44,8 +48,9 @@ typedef struct tg_exchange_site {
 
 /* What one exchange works with, to its end. */
 typedef struct tg_exchange_parts {
-    tg_field_keys *keys;      /* may be NULL where the route neither opens nor seals fields */
-    tg_pii_root request_root; /* of decrypt fields */
+    tg_field_keys *keys;             /* may be NULL where the route neither opens nor seals fields */
+    tg_envelope_keys *envelope_keys; /* NULL: there is no data key yet */
+    tg_pii_root request_root;        /* of decrypt fields */
     const tg_schema *request_schema;
     tg_pii_root answer_root; /* of encrypt fields */
     const tg_schema *answer_schema;
@@ -69,10 +74,12 @@ struct tg_exchange {
     tg_tick tick;
     tg_request_marks marks;
     tg_field_step fields;
+    tg_envelope_step envelope;
     tg_upstream_call call;
     tg_hold request_hold, answer_hold, sealed_hold;
     tg_buf opened;          /* the request's plaintext, until it is sent */
     tg_buf body;            /* the answer's, as it came */
+    bool is_head;           /* the call asks for no body */
     unsigned status;        /* the answer's */
     tg_slice content_type;  /* the answer's; empty where it has none */
     tg_header_list headers; /* those that pass */

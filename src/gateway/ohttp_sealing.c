@@ -47,7 +47,8 @@ static tg_result add_fields(const tg_gateway_answer *answer, tg_slice date, tg_a
         TG_TRY(add_field(arena, TG_LIT("content-type"), answer->content_type, fields, &num));
     }
     for (size_t i = 0; i < answer->num_headers; i++) {
-        if (!tg_text_equal_nocase(answer->headers[i].name, TG_LIT("date"))) {
+        tg_slice name = answer->headers[i].name;
+        if (!tg_text_equal_nocase(name, TG_LIT("date")) && !tg_text_equal_nocase(name, TG_LIT("content-type"))) {
             TG_TRY(add_field(arena, answer->headers[i].name, answer->headers[i].value, fields, &num));
         }
     }

@@ -61,4 +61,11 @@ TG_FOREIGN TG_MUST_USE tg_result tg_opening_ohttp(const tg_envelope_context *con
                                                   tg_gateway_fault *out_fault);
 void tg_opened_request_done(tg_opened_request *opened);
 
+/* tg_opened_request_forget wipes what was inside when nobody needs it any more: the slices are empty then, and answers
+ * can still be sealed. */
+void tg_opened_request_forget(tg_opened_request *opened);
+
+/* tg_opening_max_body bounds the envelopes whose inside a route takes. */
+uint64_t tg_opening_max_body(const tg_gateway_route *route);
+
 #endif

@@ -51,7 +51,8 @@ tg_result tg_sealing_fault(const tg_envelope_context *context, const tg_opened_r
 
 unsigned tg_sealing_outer_status(const tg_opened_request *opened, unsigned status)
 {
-    return opened->kind == TG_CRYPTO_OHTTP ? 200 : status;
+    bool has_body = status != 204 && status != 205 && status != 304;
+    return opened->kind == TG_CRYPTO_OHTTP || !has_body ? 200 : status;
 }
 
 const char *tg_sealing_content_type(const tg_opened_request *opened)

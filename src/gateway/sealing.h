@@ -8,7 +8,7 @@
 typedef struct tg_gateway_answer {
     unsigned status; /* 200 to 599 */
     tg_slice content_type;
-    const tg_http_header *headers; /* without Content-Type */
+    const tg_http_header *headers; /* Content-Type and Date among them do not count */
     size_t num_headers;
     tg_slice body;
 } tg_gateway_answer;
@@ -28,7 +28,7 @@ TG_MUST_USE tg_result tg_sealing_answer(const tg_envelope_context *context, cons
 TG_MUST_USE tg_result tg_sealing_fault(const tg_envelope_context *context, const tg_opened_request *opened,
                                        const tg_gateway_fault *fault, tg_buf *out);
 
-/* What the answer around it says: the status that OHTTP hides and a JWE repeats, and the type. */
+/* What the answer around it says. OHTTP hides the status, a JWE repeats it, where one that has a body can: 200 else. */
 unsigned tg_sealing_outer_status(const tg_opened_request *opened, unsigned status);
 const char *tg_sealing_content_type(const tg_opened_request *opened);
 

@@ -1,8 +1,9 @@
 // Oblivious HTTP as RFC 9458 §4 writes it, on @hpke's HPKE and bhttp-js's binary HTTP. One question a line; bytes
 // hexadecimal, `-` none; AEAD is 1 (AES-128-GCM) or 2 (AES-256-GCM):
 //   ask KEYS AEAD PLAINTEXT -> SEALED STATE      answered STATE SEALED -> plaintext or refused
-//   serve PRIVATE PUBLIC SEALED -> plaintext     encode METHOD URL BODY -> binary HTTP request
-//   decode BHTTP -> METHOD URL BODY              decode-response BHTTP -> STATUS BODY
+//   serve PRIVATE PUBLIC SEALED -> plaintext     encode METHOD URL BODY [HEADERS] -> binary HTTP request
+//   decode BHTTP -> METHOD URL BODY              decode-response BHTTP -> STATUS BODY [HEADERS]
+// HEADERS is the base64url of a JSON object; decode-response gives them where it is asked with a second word.
 import { Buffer } from "node:buffer";
 import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -64,7 +65,8 @@ async function answer(line) {
       return await serve(bytes(rest[0]), bytes(rest[1]), bytes(rest[2]));
     case "encode": {
       const body = rest[2] === "-" ? undefined : bytes(rest[2]);
-      return hex(await new BHttpEncoder().encodeRequest(new Request(rest[1], { method: rest[0], body })));
+      const headers = rest[3] ? JSON.parse(Buffer.from(rest[3], "base64url").toString()) : {};
+      return hex(await new BHttpEncoder().encodeRequest(new Request(rest[1], { method: rest[0], body, headers })));
     }
     case "decode": {
       const request = new BHttpDecoder().decodeRequest(bytes(rest[0]));
@@ -72,7 +74,8 @@ async function answer(line) {
     }
     case "decode-response": {
       const response = new BHttpDecoder().decodeResponse(bytes(rest[0]));
-      return `${response.status} ${hex(await response.arrayBuffer())}`;
+      const headers = rest[1] ? ` ${Buffer.from(JSON.stringify(Object.fromEntries(response.headers))).toString("base64url")}` : "";
+      return `${response.status} ${hex(await response.arrayBuffer())}${headers}`;
     }
   }
   throw new Error(`no such question: ${question}`);

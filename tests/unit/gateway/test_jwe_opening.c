@@ -283,6 +283,7 @@ static void opening_jwe_body_at_the_routes_limit_and_one_over(void **state)
         tg_gate_seal_jwe(&gate, &recipient, tg_slice_of(body, len));
         tg_result result = tg_gate_open_sealed(&gate);
         assert_int_equal(tg_is_ok(result), len <= TG_GATE_MAX_REQUEST);
+        assert_true(!tg_is_ok(result) || tg_buf_len(&gate.sealed) <= tg_opening_max_body(&gate.route));
         assert_int_equal(gate.opened.body.len, tg_is_ok(result) ? len : 0);
     }
     assert_refused(&gate, 413, "payload_too_large");

@@ -314,6 +314,7 @@ static void opening_ohttp_content_at_the_routes_limit_and_one_over(void **state)
     tg_gate_seal_ohttp(&gate, &inside, TG_BHTTP_INDETERMINATE_LENGTH, &reply);
     assert_ok(tg_gate_open_sealed(&gate));
     assert_int_equal(gate.opened.body.len, LARGE);
+    assert_true(tg_buf_len(&gate.sealed) <= tg_opening_max_body(&gate.route));
     inside.content = (tg_slice){NULL, 0};
     send_inside(&gate, &inside);
     assert_ok(tg_gate_open_sealed(&gate));

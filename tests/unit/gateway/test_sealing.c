@@ -69,6 +69,9 @@ static void sealing_answer_jwe_is_signed_for_this_request_and_client(void **stat
         assert_string_equal(claims.content_type, types[i][1]);
     }
     assert_int_equal(tg_sealing_outer_status(&gate.opened, 201), 201);
+    assert_int_equal(tg_sealing_outer_status(&gate.opened, 404), 404);
+    assert_int_equal(tg_sealing_outer_status(&gate.opened, 204), 200); /* it could not have the JWE as its body */
+    assert_int_equal(tg_sealing_outer_status(&gate.opened, 304), 200);
     assert_string_equal(tg_sealing_content_type(&gate.opened), "application/jose");
     /* Another client cannot open it. */
     tg_ec_key *other, *own = gate.client;
@@ -95,7 +98,8 @@ static tg_bhttp read_ohttp_answer(const tg_ohttp_reply *reply, tg_slice text, tg
 
 static void sealing_answer_ohttp_hides_status_fields_and_body(void **state)
 {
-    const tg_http_header headers[] = {TG_HTTP_HEADER("X-Request-Id", "r1"), TG_HTTP_HEADER("Date", "upstream's")};
+    const tg_http_header headers[] = {TG_HTTP_HEADER("X-Request-Id", "r1"), TG_HTTP_HEADER("Date", "upstream's"),
+                                      TG_HTTP_HEADER("Content-Type", "another")};
     const tg_gateway_answer answer = {.status = 404,
                                       .content_type = TG_LIT("text/plain"),
                                       .headers = headers,
@@ -114,6 +118,8 @@ static void sealing_answer_ohttp_hides_status_fields_and_body(void **state)
     tg_gate_seal_ohttp(&gate, &request, TG_BHTTP_KNOWN_LENGTH, &other);
     tg_gate_seal_ohttp(&gate, &request, TG_BHTTP_KNOWN_LENGTH, &reply);
     assert_ok(tg_gate_open_sealed(&gate));
+    tg_opened_request_forget(&gate.opened); /* what came is not needed for it */
+    assert_int_equal(gate.opened.body.len + gate.opened.num_headers + gate.opened.path.len, 0);
     assert_ok(tg_sealing_answer(&gate.context, &gate.opened, &answer, &out));
     assert_true(tg_buf_len(&out) <= tg_sealing_max_bytes(&gate.opened, &answer));
     const tg_bhttp message = read_ohttp_answer(&reply, tg_buf_slice(&out), &arena, &inside);
