@@ -83,6 +83,9 @@ static unsigned wanted_below(const tls_stream *tls)
     if ((tls->watched & ~due & TG_STREAM_WRITE) != 0) {
         wanted |= tls->waits_for[WRITING];
     }
+    if (tls->transport.is_flush_due && !tls->is_broken) {
+        wanted |= TG_STREAM_WRITE;
+    }
     return wanted;
 }
 
@@ -132,6 +135,10 @@ static void on_below_ready(tg_stream *below, unsigned events, void *owner)
 {
     (void)below;
     tls_stream *tls = owner;
+    if (tls->transport.is_flush_due && (events & TG_STREAM_WRITE) != 0) {
+        tg_tls_transport_flush(&tls->transport);
+        settle(tls);
+    }
     unsigned told = due_events(tls);
     if ((tls->watched & TG_STREAM_READ) != 0 && (events & tls->waits_for[READING]) != 0) {
         told |= TG_STREAM_READ;
@@ -258,6 +265,9 @@ static tg_result tls_read(tg_stream *stream, uint8_t *out, size_t cap, size_t *o
     }
     size_t len = 0;
     tg_result result = read_some(tls, out, cap, &len);
+    if (result.code == TG_ERR_AGAIN) {
+        tg_tls_transport_flush(&tls->transport);
+    }
     if (!tls->is_broken) {
         tg_result noted = note_handshake(tls);
         result = tg_is_ok(noted) ? result : noted;

@@ -65,6 +65,7 @@ static tg_result write_behind_held(tg_tls_transport *transport, tg_slice bytes, 
         TG_TRY(result);
         tg_buf_consume(held, len);
         if (tg_buf_len(held) == 0) {
+            transport->is_flush_due = false;
             tg_buf_release(held);
             if (len > held_len) {
                 *out_len = len - held_len;
@@ -140,6 +141,20 @@ tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl)
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return tg_ok();
+}
+
+void tg_tls_transport_flush(tg_tls_transport *transport)
+{
+    tg_buf *held = &transport->held;
+    tg_result result = tg_ok();
+    for (size_t len; tg_buf_len(held) > 0 && tg_is_ok(result); tg_buf_consume(held, len)) {
+        len = 0;
+        result = tg_stream_write(transport->below, tg_buf_slice(held), &len);
+    }
+    transport->is_flush_due = result.code == TG_ERR_AGAIN; /* what else there is, the next write says */
+    if (tg_buf_len(held) == 0) {
+        tg_buf_release(held);
+    }
 }
 
 void tg_tls_transport_done(tg_tls_transport *transport)

@@ -24,12 +24,16 @@ typedef struct tg_tls_transport {
     bool has_read;         /* some byte has come */
     bool has_write_failed; /* `failure` is a write's */
     bool is_at_end;        /* the stream below ended */
+    bool is_flush_due;     /* what is held is to be written when the stream below can */
     bool is_dry;           /* no byte has come since the owner said so: what OpenSSL holds is a piece of a record */
 } tg_tls_transport;
 
 /* tg_tls_transport_attach makes the SSL read and write by the transport, which must stay where it is and is ended by
  * tg_tls_transport_done. err: TG_ERR_MEMORY */
 TG_MUST_USE tg_result tg_tls_transport_attach(tg_tls_transport *transport, SSL *ssl);
+/* tg_tls_transport_flush writes what is held, as far as that goes; is_flush_due says whether some is left. A client's
+ * request may wait for it (by Nagle's algorithm, for what acknowledges the end of its handshake). */
+void tg_tls_transport_flush(tg_tls_transport *transport);
 void tg_tls_transport_done(tg_tls_transport *transport);
 
 #endif
