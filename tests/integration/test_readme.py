@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 
 import pytest
 from conftest import BUILD, SOURCE, patience, program_path
@@ -116,7 +117,7 @@ def rows_of(heading):
     """The first table below a heading of docs/enclave.md, as lists of cells."""
     text = REFERENCE.split(f"\n{heading}\n", 1)[1]
     lines = re.search(r"((?:^\|.*\n)+)", text, re.MULTILINE)[1].splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines[2:]]
 
 
 def test_settings_table_is_what_the_program_says(run):
@@ -134,6 +135,21 @@ def test_settings_table_is_what_the_program_says(run):
     defaults["SECRETS_ADDRESS"] = "vsock:any:7777"  # local mode has another
     defaults["EGRESS_ADDRESS"] = "vsock:parent:8444"  # as above
     assert {n: d for n, (_, d) in written.items() if d} == defaults
+
+
+def test_gateway_in_ten_minutes_works_as_written(folder, free_port):
+    section = README.split("\n### The gateway in ten minutes\n", 1)[1].split("\n##", 1)[0]
+    steps = [textwrap.dedent(step) for step in re.findall(r"^   ```bash\n(.*?)^   ```$", section, re.MULTILINE | re.DOTALL)]
+    assert len(steps) == 6
+    script = "trap 'kill $(jobs -p); wait' EXIT\n" + "".join(steps)
+    for port in ("8080", "8443"):
+        script = script.replace(port, str(free_port()))
+    done = in_folder(folder, script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "plaintext of jwe" in done.stdout and "note:" not in done.stdout
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer == {"status": "processed", "caller": ["enclave.teegate.internal"], "received": {"ssn": "123-45-6789"}}
+    assert "123-45-6789" not in (folder / "enclave.log").read_text()
 
 
 def test_routes_table_names_every_member():
