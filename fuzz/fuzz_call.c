@@ -44,6 +44,8 @@ static void set_up(void)
     memcpy(ohttp_keys.ohttp.public_key, tg_ec_key_public(x25519).ptr, TG_X25519_PUBLIC_BYTES);
     need(tg_is_ok(tg_call_seal(&jwe_keys, &request, NOW, &jwe_sealed, &detail)));
     need(tg_is_ok(tg_call_seal(&ohttp_keys, &request, NOW, &ohttp_sealed, &detail)));
+    tg_ec_key_free(recipient);
+    tg_ec_key_free(x25519);
 }
 
 static bool is_believed(const tg_call_sealed *sealed, tg_slice bytes, tg_call_answer *out_answer)

@@ -260,10 +260,22 @@ static void call_once(calling *self)
     tg_call_sealed_done(&sealed);
 }
 
+/* A query of jwe would travel beside the envelope, where whoever carries it could write one. */
+static bool check_target(calling *self)
+{
+    if (self->plan->envelope == TG_CALL_OHTTP || tg_fetch_target(self->fetch).len == tg_fetch_path(self->fetch).len) {
+        return true;
+    }
+    tg_detail_set_place(&self->outcome->detail, tg_slice_str(self->plan->url), 0, (tg_slice){NULL, 0});
+    tg_detail_set_reason(&self->outcome->detail, "has a query, which jwe does not seal");
+    tg_detail_set_remedy(&self->outcome->detail, "put it into the body, or use a route of ohttp");
+    return end(self, TG_CALL_NOT_DONE);
+}
+
 static void call(calling *self)
 {
     tg_detail ignored = {0};
-    if (!learn(self) || !identify(self)) {
+    if (!check_target(self) || !learn(self) || !identify(self)) {
         return;
     }
     call_once(self);

@@ -396,6 +396,8 @@ static void options_that_cannot_be_are_said_before_anything_is_asked(void **stat
     }
     assert_int_equal(TOOL("", "call", "http://h/x"), TG_EXIT_CANNOT);
     tool_assert_says(tool_err, "http:// is not taken here");
+    assert_int_equal(TOOL("", "call", "https://h/x?y=z"), TG_EXIT_CANNOT);
+    tool_assert_says(tool_err, "has a query, which jwe does not seal");
     assert_int_equal(TOOL("", "call"), TG_EXIT_CANNOT);
     assert_int_equal(TOOL("", "call", "https://127.0.0.1:1/x"), TG_CALL_NOT_DONE);
     assert_int_equal(fake.enclave.num_others, 0);
