@@ -40,6 +40,11 @@ static tg_result set_key(tg_key_guards *guards, tg_slice key_id, tg_detail *deta
         !tg_slice_starts(arn.resource, TG_LIT("key/")) || arn.account.len == 0 || arn.region.len == 0) {
         return refuse(detail, "KMS_KEY_ID", TG_ERR_SYNTAX, "is neither a key's ARN nor its id", remedy);
     }
+    if (!tg_slice_equal(arn.region, secret->region) || !tg_slice_equal(arn.partition, secret->partition)) {
+        return refuse(detail, "KMS_KEY_ID", TG_ERR_UNSUPPORTED,
+                      "is of another region than SECRET_ARN, in whose region KMS is asked",
+                      "seal the data keys by a key of the secret's region, or by a replica there (mrk-...)");
+    }
     snprintf(guards->key_arn, sizeof guards->key_arn, "%.*s", (int)key_id.len, (const char *)key_id.ptr);
     return tg_ok();
 }

@@ -22,7 +22,8 @@ typedef struct tg_key_guards {
  * in    secret_arn: of Secrets Manager; lives as long as the guards. key_id: a KMS key's ARN, or its id alone, which is
  *       completed from the secret's account and region; empty: none is named
  * err   TG_ERR_SYNTAX, TG_ERR_LIMIT; TG_ERR_UNSUPPORTED: an alias, which whoever may call UpdateAlias can point
- *       elsewhere; detail's field is SECRET_ARN or KMS_KEY_ID
+ *       elsewhere, or a key of another region than the secret's, where KMS is asked; detail's field is SECRET_ARN or
+ * KMS_KEY_ID
  */
 TG_MUST_USE tg_result tg_key_guards_init(tg_key_guards *guards, tg_slice secret_arn, tg_slice key_id,
                                          tg_detail *detail);

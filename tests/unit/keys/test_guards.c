@@ -41,8 +41,15 @@ static void init_bad_names_are_faults_of_their_setting(void **state)
         assert_code(tg_key_guards_init(&guards, TG_LIT(SECRET), tg_slice_str(keys[i]), &detail), TG_ERR_SYNTAX);
         assert_string_equal(detail.field, "KMS_KEY_ID");
     }
-    tg_detail detail = {0};
-    assert_code(tg_key_guards_init(&guards, TG_LIT(SECRET), TG_LIT("alias/tee"), &detail), TG_ERR_UNSUPPORTED);
+    static const char *const unusable[] = {"alias/tee", "arn:aws:kms:eu-west-2:111122223333:key/x",
+                                           "arn:aws-cn:kms:eu-west-1:111122223333:key/x"};
+    for (size_t i = 0; i < TG_COUNT(unusable); i++) {
+        tg_detail detail = {0};
+        assert_code(tg_key_guards_init(&guards, TG_LIT(SECRET), tg_slice_str(unusable[i]), &detail),
+                    TG_ERR_UNSUPPORTED);
+        assert_string_equal(detail.field, "KMS_KEY_ID");
+    }
+    assert_ok(tg_key_guards_init(&guards, TG_LIT(SECRET), TG_LIT("arn:aws:kms:eu-west-1:999999999999:key/x"), NULL));
 }
 
 static void check_key_arn_only_the_named_one_passes(void **state)
