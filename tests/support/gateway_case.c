@@ -39,6 +39,11 @@ void tg_gate_restart(tg_gate *gate, uint64_t started_unix_s)
 
 void tg_gate_set_up(tg_gate *gate, tg_route_crypto kind)
 {
+    tg_gate_set_up_at(gate, kind, TG_GATE_NOW);
+}
+
+void tg_gate_set_up_at(tg_gate *gate, tg_route_crypto kind, uint64_t now_unix_s)
+{
     static const uint8_t key_bytes[32] = {0xaa};
     tg_secret *source;
     *gate = (tg_gate){.route = {.path = TG_LIT("/process"),
@@ -48,14 +53,14 @@ void tg_gate_set_up(tg_gate *gate, tg_route_crypto kind)
                                 .max_request_bytes = TG_GATE_MAX_REQUEST}};
     assert_ok(tg_secret_copy(tg_slice_of(key_bytes, sizeof key_bytes), &source));
     const tg_secret *const sources[] = {source};
-    assert_ok(tg_envelope_keys_new(sources, 1, TG_GATE_NOW, &gate->keys));
+    assert_ok(tg_envelope_keys_new(sources, 1, now_unix_s, &gate->keys));
     tg_secret_free(source);
     gate->context = (tg_envelope_context){.keys = gate->keys,
-                                          .now_unix_s = TG_GATE_NOW,
+                                          .now_unix_s = now_unix_s,
                                           .own_authority = TG_LIT("tee.example.org"),
                                           .upstream_authority = TG_LIT("backend.internal:8080"),
                                           .upstream_target = TG_LIT("/work?mode=1")};
-    tg_gate_restart(gate, TG_GATE_START);
+    tg_gate_restart(gate, now_unix_s - (TG_GATE_NOW - TG_GATE_START));
     assert_ok(tg_ec_key_generate(TG_CURVE_P256, &gate->client));
     read_jwks(gate);
     tg_buf_init(&gate->sealed, MAX_SEALED_BYTES);

@@ -29,6 +29,8 @@ typedef struct tg_gate {
 } tg_gate;
 
 void tg_gate_set_up(tg_gate *gate, tg_route_crypto kind);
+/* At another time than TG_GATE_NOW. */
+void tg_gate_set_up_at(tg_gate *gate, tg_route_crypto kind, uint64_t now_unix_s);
 void tg_gate_tear_down(tg_gate *gate);
 
 /* tg_gate_recipient is what a right JWE of this client says. tg_gate_inside is a right inner request. */
@@ -47,7 +49,7 @@ tg_result tg_gate_open_sealed(tg_gate *gate);
 void tg_gate_restart(tg_gate *gate, uint64_t started_unix_s);
 
 /* Fails the test unless the last opening failed so. */
-#define assert_refused(gate, status, code) tg_gate_assert_refused((gate), (status), (code), __FILE__, __LINE__)
+#define assert_gate_refused(gate, status, code) tg_gate_assert_refused((gate), (status), (code), __FILE__, __LINE__)
 void tg_gate_assert_refused(const tg_gate *gate, unsigned status, const char *code, const char *file, int line);
 
 #endif

@@ -132,7 +132,7 @@ static void opening_jwe_each_wrong_member_is_refused_by_its_code(void **state)
     for (size_t i = 0; i < TG_COUNT(cases); i++) {
         with_member(&gate, cases[i].member, cases[i].json, &text);
         assert_false(tg_is_ok(tg_gate_open(&gate, tg_buf_slice(&text))));
-        assert_refused(&gate, cases[i].status, cases[i].code);
+        assert_gate_refused(&gate, cases[i].status, cases[i].code);
         assert_false(gate.opened.seals_answer);
         assert_int_equal(gate.opened.body.len, 0);
     }
@@ -151,7 +151,7 @@ static void opening_jwe_no_compact_form_or_a_huge_header_is_refused(void **state
     tg_gate_set_up(&gate, TG_CRYPTO_JWE);
     for (size_t i = 0; i < TG_COUNT(texts); i++) {
         assert_false(tg_is_ok(tg_gate_open(&gate, tg_slice_str(texts[i]))));
-        assert_refused(&gate, 400, "bad_jwe");
+        assert_gate_refused(&gate, 400, "bad_jwe");
     }
     memset(huge, 'x', sizeof huge);
     huge[0] = huge[4300] = '"';
@@ -159,7 +159,7 @@ static void opening_jwe_no_compact_form_or_a_huge_header_is_refused(void **state
     tg_buf_init(&text, 65536);
     with_member(&gate, "unknown", huge, &text);
     assert_false(tg_is_ok(tg_gate_open(&gate, tg_buf_slice(&text))));
-    assert_refused(&gate, 431, "jwe_header_too_large");
+    assert_gate_refused(&gate, 431, "jwe_header_too_large");
     tg_buf_done(&text);
     tg_gate_tear_down(&gate);
 }
@@ -175,7 +175,7 @@ static void opening_jwe_to_another_key_is_refused(void **state)
     recipient.point = tg_ec_key_public(other);
     tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_AUTH);
-    assert_refused(&gate, 400, "cannot_open");
+    assert_gate_refused(&gate, 400, "cannot_open");
     tg_ec_key_free(other);
     tg_gate_tear_down(&gate);
 }
@@ -216,7 +216,7 @@ static void opening_jwe_twice_is_conflict_and_sealed(void **state)
     tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
     assert_ok(tg_gate_open_sealed(&gate));
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_EXISTS);
-    assert_refused(&gate, 409, "replayed");
+    assert_gate_refused(&gate, 409, "replayed");
     assert_true(gate.opened.seals_answer);
     tg_gate_tear_down(&gate);
 }
@@ -233,7 +233,7 @@ static void opening_jwe_cache_full_says_when_to_come_again(void **state)
     }
     tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_LIMIT);
-    assert_refused(&gate, 503, "replay_cache_full");
+    assert_gate_refused(&gate, 503, "replay_cache_full");
     assert_int_equal(gate.fault.retry_after_s, TG_GATE_WINDOW_S + TG_GATE_AHEAD_S + 1);
     assert_true(gate.opened.seals_answer);
     tg_gate_tear_down(&gate);
@@ -258,7 +258,7 @@ static void opening_jwe_iat_at_the_edges_of_its_window(void **state)
         tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), cases[i].code == NULL);
         if (cases[i].code != NULL) {
-            assert_refused(&gate, cases[i].status, cases[i].code);
+            assert_gate_refused(&gate, cases[i].status, cases[i].code);
             assert_true(gate.opened.seals_answer);
         }
     }
@@ -266,7 +266,7 @@ static void opening_jwe_iat_at_the_edges_of_its_window(void **state)
     const tg_jwe_recipient recipient = tg_gate_recipient(&gate);
     tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 503, "iat_before_start");
+    assert_gate_refused(&gate, 503, "iat_before_start");
     assert_int_equal(gate.fault.retry_after_s, TG_GATE_AHEAD_S - 2);
     tg_gate_tear_down(&gate);
 }
@@ -286,7 +286,7 @@ static void opening_jwe_body_at_the_routes_limit_and_one_over(void **state)
         assert_true(!tg_is_ok(result) || tg_buf_len(&gate.sealed) <= tg_opening_max_body(&gate.route));
         assert_int_equal(gate.opened.body.len, tg_is_ok(result) ? len : 0);
     }
-    assert_refused(&gate, 413, "payload_too_large");
+    assert_gate_refused(&gate, 413, "payload_too_large");
     tg_gate_seal_jwe(&gate, &recipient, TG_LIT(""));
     assert_ok(tg_gate_open_sealed(&gate));
     assert_int_equal(gate.opened.body.len, 0);
@@ -305,7 +305,7 @@ static void opening_jwe_route_that_does_not_seal_needs_no_reply_key(void **state
     assert_ok(tg_gate_open_sealed(&gate));
     assert_false(gate.opened.seals_answer);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 409, "replayed");
+    assert_gate_refused(&gate, 409, "replayed");
     assert_false(gate.opened.seals_answer);
     tg_gate_tear_down(&gate);
 }
@@ -323,14 +323,14 @@ static void opening_jwe_without_keys_or_of_another_type_is_refused(void **state)
         assert_code(tg_opening_jwe(&gate.context, &gate.route, tg_slice_str(types[i]), tg_buf_slice(&gate.sealed),
                                    &gate.opened, &gate.fault),
                     TG_ERR_UNSUPPORTED);
-        assert_refused(&gate, 415, "unsupported_media_type");
+        assert_gate_refused(&gate, 415, "unsupported_media_type");
         tg_opened_request_done(&gate.opened);
     }
     assert_ok(tg_opening_jwe(&gate.context, &gate.route, TG_LIT("Application/JOSE"), tg_buf_slice(&gate.sealed),
                              &gate.opened, &gate.fault));
     gate.context.keys = NULL;
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_NOT_FOUND);
-    assert_refused(&gate, 503, "no_envelope_key");
+    assert_gate_refused(&gate, 503, "no_envelope_key");
     assert_true(gate.fault.retry_after_s > 0);
     tg_gate_tear_down(&gate);
 }
@@ -355,7 +355,7 @@ static void opening_jwe_to_a_key_of_the_last_epoch_opens(void **state)
         tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), epochs == 1);
     }
-    assert_refused(&gate, 400, "unknown_kid");
+    assert_gate_refused(&gate, 400, "unknown_kid");
     tg_secret_free(source);
     tg_gate_tear_down(&gate);
 }

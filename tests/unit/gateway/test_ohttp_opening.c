@@ -91,7 +91,7 @@ static void opening_ohttp_each_inner_target_is_the_routes_or_refused(void **stat
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), cases[i].code == NULL);
         assert_true(gate.opened.seals_answer);
         if (cases[i].code != NULL) {
-            assert_refused(&gate, cases[i].status, cases[i].code);
+            assert_gate_refused(&gate, cases[i].status, cases[i].code);
         }
     }
     /* Where the upstream is not known, only the route's own path and name are left. */
@@ -100,7 +100,7 @@ static void opening_ohttp_each_inner_target_is_the_routes_or_refused(void **stat
     inside.path = TG_LIT("/work?mode=1");
     send_inside(&gate, &inside);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 400, "inner_path");
+    assert_gate_refused(&gate, 400, "inner_path");
     tg_gate_tear_down(&gate);
 }
 
@@ -133,7 +133,7 @@ static void opening_ohttp_each_inner_field_of_a_connection_is_refused(void **sta
         send_inside(&gate, &inside);
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), cases[i].code == NULL);
         if (cases[i].code != NULL) {
-            assert_refused(&gate, 400, cases[i].code);
+            assert_gate_refused(&gate, 400, cases[i].code);
         } else {
             assert_int_equal(gate.opened.content_type.len, 0);
         }
@@ -143,7 +143,7 @@ static void opening_ohttp_each_inner_field_of_a_connection_is_refused(void **sta
     inside.trailer = (tg_bhttp_section){&trailer, 1};
     send_inside(&gate, &inside);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 400, "inner_trailers");
+    assert_gate_refused(&gate, 400, "inner_trailers");
     tg_gate_tear_down(&gate);
 }
 
@@ -158,7 +158,7 @@ static void opening_ohttp_what_is_no_request_inside_is_refused_and_sealed(void *
     for (size_t i = 0; i < TG_COUNT(messages); i++) {
         send_bytes(&gate, messages[i]);
         assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-        assert_refused(&gate, 400, "bad_bhttp");
+        assert_gate_refused(&gate, 400, "bad_bhttp");
         assert_true(gate.opened.seals_answer);
     }
     tg_bhttp inside = tg_gate_inside(&gate);
@@ -168,7 +168,7 @@ static void opening_ohttp_what_is_no_request_inside_is_refused_and_sealed(void *
     inside.header = (tg_bhttp_section){fields, TG_COUNT(fields)};
     send_inside(&gate, &inside);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 431, "inner_headers_too_large");
+    assert_gate_refused(&gate, 431, "inner_headers_too_large");
     tg_gate_tear_down(&gate);
 }
 
@@ -191,7 +191,7 @@ static void opening_ohttp_other_keys_and_algorithms_are_refused_in_the_clear(voi
         uint8_t *bytes = gate.sealed.ptr + gate.sealed.start;
         bytes[cases[i].at] = cases[i].at == 0 ? (uint8_t)(bytes[0] + 1) : cases[i].byte;
         assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-        assert_refused(&gate, 400, cases[i].code);
+        assert_gate_refused(&gate, 400, cases[i].code);
         assert_string_equal(gate.fault.problem_type, key_problem);
         assert_false(gate.opened.seals_answer);
     }
@@ -199,7 +199,7 @@ static void opening_ohttp_other_keys_and_algorithms_are_refused_in_the_clear(voi
     memcpy(gate.config.public_key, tg_ec_key_public(other).ptr, sizeof gate.config.public_key);
     send_inside(&gate, &inside);
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_AUTH);
-    assert_refused(&gate, 400, "cannot_open");
+    assert_gate_refused(&gate, 400, "cannot_open");
     assert_string_equal(gate.fault.problem_type, key_problem);
     tg_ec_key_free(other);
     tg_gate_tear_down(&gate);
@@ -222,7 +222,7 @@ static void opening_ohttp_changed_or_cut_anywhere_is_never_opened(void **state)
         assert_int_equal(gate.fault.status, 400);
         assert_false(gate.opened.seals_answer);
         assert_false(tg_is_ok(tg_gate_open(&gate, tg_slice_of(tg_buf_slice(&gate.sealed).ptr, i))));
-        assert_refused(&gate, 400, i < TG_OHTTP_REQUEST_OVERHEAD_BYTES ? "bad_ohttp" : "cannot_open");
+        assert_gate_refused(&gate, 400, i < TG_OHTTP_REQUEST_OVERHEAD_BYTES ? "bad_ohttp" : "cannot_open");
     }
     assert_int_equal(tg_replay_len(gate.context.replay), 0);
     assert_ok(tg_gate_open_sealed(&gate));
@@ -241,10 +241,10 @@ static void opening_ohttp_twice_is_conflict_and_full_says_when(void **state)
         assert_ok(tg_gate_open_sealed(&gate));
     }
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 409, "replayed");
+    assert_gate_refused(&gate, 409, "replayed");
     send_inside(&gate, &inside);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 503, "replay_cache_full");
+    assert_gate_refused(&gate, 503, "replay_cache_full");
     assert_int_equal(gate.fault.retry_after_s, TG_GATE_WINDOW_S + TG_GATE_AHEAD_S + 1);
     assert_true(gate.opened.seals_answer);
     tg_gate_tear_down(&gate);
@@ -279,7 +279,7 @@ static void opening_ohttp_date_is_there_once_and_in_its_window(void **state)
         send_inside(&gate, &inside);
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), cases[i].code == NULL);
         if (cases[i].code != NULL) {
-            assert_refused(&gate, 400, cases[i].code);
+            assert_gate_refused(&gate, 400, cases[i].code);
             assert_string_equal(gate.fault.problem_type, date_problem);
             assert_true(gate.opened.seals_answer);
         }
@@ -288,7 +288,7 @@ static void opening_ohttp_date_is_there_once_and_in_its_window(void **state)
     const tg_bhttp inside = tg_gate_inside(&gate);
     send_inside(&gate, &inside);
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
-    assert_refused(&gate, 503, "date_before_start");
+    assert_gate_refused(&gate, 503, "date_before_start");
     assert_int_equal(gate.fault.retry_after_s, TG_GATE_AHEAD_S);
     tg_gate_tear_down(&gate);
 }
@@ -308,7 +308,7 @@ static void opening_ohttp_content_at_the_routes_limit_and_one_over(void **state)
         send_inside(&gate, &inside);
         assert_int_equal(tg_is_ok(tg_gate_open_sealed(&gate)), len == TG_GATE_MAX_REQUEST);
     }
-    assert_refused(&gate, 413, "payload_too_large");
+    assert_gate_refused(&gate, 413, "payload_too_large");
     gate.route.max_request_bytes = LARGE;
     inside.content = tg_slice_of(body, LARGE);
     tg_gate_seal_ohttp(&gate, &inside, TG_BHTTP_INDETERMINATE_LENGTH, &reply);
@@ -361,10 +361,10 @@ static void opening_ohttp_without_keys_or_of_another_type_is_refused(void **stat
     assert_code(tg_opening_ohttp(&gate.context, &gate.route, TG_LIT("message/bhttp"), tg_buf_slice(&gate.sealed),
                                  &gate.opened, &gate.fault),
                 TG_ERR_UNSUPPORTED);
-    assert_refused(&gate, 415, "unsupported_media_type");
+    assert_gate_refused(&gate, 415, "unsupported_media_type");
     gate.context.keys = NULL;
     assert_code(tg_gate_open_sealed(&gate), TG_ERR_NOT_FOUND);
-    assert_refused(&gate, 503, "no_envelope_key");
+    assert_gate_refused(&gate, 503, "no_envelope_key");
     tg_gate_tear_down(&gate);
 }
 
