@@ -299,6 +299,9 @@ static void read_response(const tg_config_node *node, bool is_plain, tg_gateway_
         refuse(&response, "fields of the answer cannot be encrypted without a schema",
                "add \"schema\": the name of the OpenAPI file that describes the answer");
     }
+    if (route->encrypt == TG_CRYPTO_JWE && tg_config_member(&response, "headers", &member)) {
+        refuse(&member, "an answer sealed by jwe holds a body and a status, no headers", "remove it");
+    }
     read_headers(&response, is_plain, &route->response_headers, &route->num_response_headers);
     if (tg_config_member(&response, "max_bytes", &member)) {
         (void)tg_config_number(&member, 1, TG_MAX_ROUTE_ANSWER_BYTES, &route->max_answer_bytes);

@@ -76,10 +76,10 @@ static const char whole[] =
     " {\"path\": \"/process\", \"methods\": [\"PUT\", \"POST\"], \"clients\": [\"a.example\", \"urn:b\"],\n"
     "  \"request\": {\"decrypt\": \"jwe\", \"headers\": [\"X-Tenant\", \"accept-language\"], \"max_bytes\": 1000},\n"
     "  \"upstream\": {\"value\": \"ECS_WATERMARK_ENDPOINT\", \"allow_common_name\": true, \"timeout_ms\": 1500},\n"
-    "  \"response\": {\"encrypt\": \"jwe\", \"headers\": [\"X-Cost\"], \"max_bytes\": 2000}},\n"
+    "  \"response\": {\"encrypt\": \"jwe\", \"max_bytes\": 2000}},\n"
     " {\"path\": \"/a\", \"clients\": [\"a.example\"], \"request\": {\"decrypt\": \"fields\", \"schema\": \"in\"},\n"
     "  \"upstream\": {\"url\": \"https://b.example:8080/x\"},\n"
-    "  \"response\": {\"encrypt\": \"fields\", \"schema\": \"out\"}}]}";
+    "  \"response\": {\"encrypt\": \"fields\", \"schema\": \"out\", \"headers\": [\"X-Cost\"]}}]}";
 
 static void routes_parse_everything_is_read(void **state)
 {
@@ -104,8 +104,9 @@ static void routes_parse_everything_is_read(void **state)
     assert_int_equal(route->max_answer_bytes, 2000);
     assert_int_equal(route->num_request_headers, 2);
     assert_slice(route->request_headers[0], "x-tenant");
-    assert_int_equal(route->num_response_headers, 1);
     route = tg_routes_find(routes, TG_LIT("/a"));
+    assert_int_equal(route->num_response_headers, 1);
+    assert_slice(route->response_headers[0], "x-cost");
     assert_slice(route->request_schema, "in");
     assert_slice(route->response_schema, "out");
     assert_slice(route->upstream_url, "https://b.example:8080/x");
@@ -260,6 +261,9 @@ static void routes_parse_headers_that_never_pass_refused(void **state)
     assert_ok(parse(route_of("\"path\": \"/x\", \"request\": {\"headers\": [\"Cookie\", \"Accept-Encoding\"]}")));
     assert_fault(route_of("\"path\": \"/x\", \"response\": {\"headers\": [\"Transfer-Encoding\"]}"), 1,
                  "/routes/0/response/headers/0", "never passes");
+    assert_fault(route_of("\"path\": \"/x\", \"request\": {\"decrypt\": \"jwe\"}, "
+                          "\"response\": {\"encrypt\": \"jwe\", \"headers\": [\"X-Cost\"]}"),
+                 1, "/routes/0/response/headers", "no headers");
 }
 
 static void routes_parse_unknown_members_refused(void **state)
