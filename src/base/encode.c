@@ -8,15 +8,6 @@ static const uint8_t alphabets[2][65] = {
     [TG_BASE64_URL] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 };
 
-size_t tg_base64_encoded_len(tg_base64_kind kind, size_t len)
-{
-    size_t rest = len % 3;
-    if (kind == TG_BASE64_PADDED) {
-        return (len / 3 + (rest > 0)) * 4;
-    }
-    return len / 3 * 4 + (rest > 0 ? rest + 1 : 0);
-}
-
 static void encode(const uint8_t *alphabet, tg_slice bytes, uint8_t *out)
 {
     const uint8_t *in = bytes.ptr;

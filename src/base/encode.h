@@ -10,7 +10,14 @@ typedef enum tg_base64_kind {
 } tg_base64_kind;
 
 /* tg_base64_encoded_len is the text's length for `len` bytes (len at most SIZE_MAX / 2). */
-size_t tg_base64_encoded_len(tg_base64_kind kind, size_t len);
+static inline size_t tg_base64_encoded_len(tg_base64_kind kind, size_t len)
+{
+    size_t rest = len % 3;
+    if (kind == TG_BASE64_PADDED) {
+        return (len / 3 + (rest > 0)) * 4;
+    }
+    return len / 3 * 4 + (rest > 0 ? rest + 1 : 0);
+}
 /* tg_base64_decoded_max bounds what `len` characters decode to. */
 static inline size_t tg_base64_decoded_max(size_t len)
 {

@@ -1,5 +1,6 @@
 #include "fields/json_index.h"
 
+#include "base/result.h"
 #include "fields/json_index_x86.h"
 
 void tg_json_index_init(tg_json_index *index, tg_slice text)
@@ -39,7 +40,7 @@ static void mark_cut_char(tg_json_index *index, size_t window_len)
  * then whoever comes to it says which. */
 static void check_utf8(tg_json_index *index, size_t window_len, const uint64_t *outside)
 {
-    uint8_t copy[TG_JSON_UTF8_BEFORE + TG_JSON_WINDOW_BYTES + TG_JSON_UTF8_STEP];
+    TG_UNINITIALIZED uint8_t copy[TG_JSON_UTF8_BEFORE + TG_JSON_WINDOW_BYTES + TG_JSON_UTF8_STEP];
     const uint8_t *text = index->text.ptr + index->window;
     size_t before = index->window > 0 ? BEFORE_BYTES : 0;
     memset(copy, 0, TG_JSON_UTF8_BEFORE);
@@ -49,14 +50,14 @@ static void check_utf8(tg_json_index *index, size_t window_len, const uint64_t *
         mark_cut_char(index, window_len);
         return;
     }
-    for (size_t i = 0; i < TG_JSON_BLOCKS; i++) {
+    for (size_t i = 0; i * TG_JSON_BLOCK_BYTES < window_len; i++) {
         index->special[i] |= outside[i];
     }
 }
 
 void tg_json_index_load(tg_json_index *index, size_t at)
 {
-    uint64_t outside[TG_JSON_BLOCKS] = {0};
+    TG_UNINITIALIZED uint64_t outside[TG_JSON_BLOCKS]; /* of the window's blocks, as far as it goes */
     index->window = at / TG_JSON_WINDOW_BYTES * TG_JSON_WINDOW_BYTES;
     size_t left = index->text.len - index->window;
     size_t len = left < TG_JSON_WINDOW_BYTES ? left : TG_JSON_WINDOW_BYTES;
