@@ -188,7 +188,25 @@ static void fail_call(forward_work *work, const tg_http_outcome *outcome)
     }
 }
 
-static void relay(forward_work *work, tg_http_call *call, const tg_http_answer *answer)
+/* What has come of the answer is a body in flight, too: the application stands on the host, which must not decide how
+ * much memory is held. It is collected where the sealed body stood. */
+static void on_body(tg_http_call *call, tg_slice piece, void *owner)
+{
+    forward_work *work = owner;
+    (void)call;
+    if (!tg_http_budget_take(work->site->budget, piece.len, work->budgeted)) {
+        tg_metric_add(tg_metric_of(&forwarded, TG_LIT("failed")), 1);
+        refuse(work, 503, NULL, "the bodies in flight take all the memory that is set aside for them");
+        return;
+    }
+    work->budgeted += piece.len;
+    if (!tg_is_ok(tg_buf_append(tg_http_answer_buf(work->request), piece))) {
+        tg_metric_add(tg_metric_of(&forwarded, TG_LIT("failed")), 1);
+        refuse(work, 503, NULL, "there is no memory for this request");
+    }
+}
+
+static void relay(forward_work *work, const tg_http_answer *answer)
 {
     tg_http_request *request = work->request;
     tg_header_list from = {answer->headers, answer->num_headers}, list;
@@ -200,21 +218,18 @@ static void relay(forward_work *work, tg_http_call *call, const tg_http_answer *
         refuse(work, 502, "application_failed", "the application's answer has a header twice, or too many");
         return;
     }
-    tg_buf body;
-    unsigned status = answer->status;
-    tg_http_call_take_body(call, &body);
     tg_metric_add(tg_metric_of(&forwarded, TG_LIT("answered")), 1);
     end_work(work);
-    tg_http_respond(request, status, list.headers, list.num_headers, &body);
-    tg_buf_done(&body);
+    tg_http_respond(request, answer->status, list.headers, list.num_headers, tg_http_answer_buf(request));
 }
 
 static void on_done(tg_http_call *call, const tg_http_outcome *outcome, void *owner)
 {
     forward_work *work = owner;
+    (void)call;
     work->call = NULL;
     if (tg_is_ok(outcome->result)) {
-        relay(work, call, outcome->answer);
+        relay(work, outcome->answer);
     } else {
         fail_call(work, outcome);
     }
@@ -223,7 +238,7 @@ static void on_done(tg_http_call *call, const tg_http_outcome *outcome, void *ow
 /* The sealed body goes out; from here on the client's copy is the one that counts. */
 static void send_on(forward_work *work, tg_buf *sealed)
 {
-    static const tg_http_call_handlers handlers = {.on_done = on_done};
+    static const tg_http_call_handlers handlers = {.on_body = on_body, .on_done = on_done};
     tg_http_request *request = work->request;
     tg_http_client *client;
     tg_header_list from = {request->headers, request->num_headers}, list;
@@ -261,7 +276,7 @@ static void refuse_body(forward_work *work)
     tg_site_refuse(request, tg_fault_status(fault->kind), tg_fault_name(fault->kind), fault->message, pointer);
 }
 
-/* The sealed body, the call's copy of it and the answer are bodies in flight, too. */
+/* The sealed body and the call's copy of it are bodies in flight, too. */
 static bool take_budget(forward_work *work)
 {
     size_t len = 2 * tg_rewrite_output_max(work->rewrite) + (size_t)work->request->arena->used;

@@ -257,6 +257,21 @@ static void body_past_the_budget_is_503(void **state)
     close_site();
 }
 
+static void answer_past_the_budget_is_503(void **state)
+{
+    static char answer[50000];
+    (void)state;
+    memset(answer, 'x', sizeof answer - 1);
+    const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 49900\r\n\r\n";
+    memcpy(answer, head, strlen(head));
+    answer[strlen(head) + 49900] = 0;
+    open_site(NULL);
+    at.budget.max = 30000;
+    app.answer = answer;
+    assert_int_equal(site_status(ask(compose("POST /orders", SITE_JSON SITE_SCHEMA_A, KNOWN_IN))), 503);
+    close_site(); /* which finds the budget as it was */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(header_that_may_not_stand_twice_is_400, tg_test_folder_set_up,
                                         tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(cancel_gives_the_call_up, tg_test_folder_set_up, tg_test_folder_tear_down),
+        cmocka_unit_test_setup_teardown(answer_past_the_budget_is_503, tg_test_folder_set_up, tg_test_folder_tear_down),
         cmocka_unit_test_setup_teardown(body_past_the_budget_is_503, tg_test_folder_set_up, tg_test_folder_tear_down),
     };
     return cmocka_run_group_tests(tests, test_crypto_set_up, NULL);
