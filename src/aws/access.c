@@ -61,6 +61,36 @@ static bool is_on_loopback(const tg_aws_endpoint *endpoint)
     return is_loopback;
 }
 
+static bool is_source_of_keys(const tg_aws_endpoint *endpoint)
+{
+    return endpoint->service == TG_AWS_METADATA || endpoint->service == TG_AWS_CONTAINER;
+}
+
+/* A region's name is looked at elsewhere: any will do. */
+static tg_result check_endpoint(tg_aws_service service, const char *const *environment, tg_detail *detail)
+{
+    tg_aws_endpoint endpoint;
+    TG_TRY(tg_aws_endpoint_find(service, TG_LIT("eu-west-1"), environment, &endpoint, detail));
+    if (!endpoint.is_custom || endpoint.is_tls || is_source_of_keys(&endpoint) || is_on_loopback(&endpoint)) {
+        return tg_ok();
+    }
+    tg_detail_set_place(detail, TG_LIT(""), 0, TG_LIT("AWS_ENDPOINT_URL"));
+    tg_detail_set_reason(detail, "http://%s is not on loopback: what is signed and answered would go in clear",
+                         endpoint.authority);
+    tg_detail_set_remedy(detail, "write https:// (AWS_ENDPOINT_URL, or that of a service)");
+    return tg_fail(TG_ERR_DENIED);
+}
+
+tg_result tg_aws_access_check(const tg_aws_service *services, size_t num_services, const char *const *environment,
+                              tg_detail *detail)
+{
+    for (size_t i = 0; i < num_services; i++) {
+        TG_TRY(check_endpoint(services[i], environment, detail));
+    }
+    TG_TRY(check_endpoint(TG_AWS_STS, environment, detail));
+    return check_endpoint(TG_AWS_METADATA, environment, detail);
+}
+
 bool tg_aws_access_carrier(const tg_aws_access_settings *settings, const tg_aws_endpoint *endpoint,
                            tg_address *out_carrier)
 {
@@ -82,7 +112,6 @@ static tg_result connect_to(const tg_aws_endpoint *endpoint, void *owner, tg_htt
     tg_address carrier;
     tg_buf url;
     tg_outbound *outbound;
-    bool is_metadata = endpoint->service == TG_AWS_METADATA || endpoint->service == TG_AWS_CONTAINER;
     if (access->num_outbounds == TG_COUNT(access->outbounds)) {
         return tg_fail(TG_ERR_LIMIT);
     }
@@ -92,7 +121,7 @@ static tg_result connect_to(const tg_aws_endpoint *endpoint, void *owner, tg_htt
         const tg_outbound_settings settings = {
             .url = tg_buf_slice(&url),
             .carrier = tg_aws_access_carrier(&access->settings, endpoint, &carrier) ? &carrier : NULL,
-            .plain = is_metadata ? TG_OUTBOUND_PLAIN_LOCAL : TG_OUTBOUND_PLAIN_LOOPBACK,
+            .plain = is_source_of_keys(endpoint) ? TG_OUTBOUND_PLAIN_LOCAL : TG_OUTBOUND_PLAIN_LOOPBACK,
             .tls = endpoint->is_tls ? access->trust->tls : NULL};
         result = tg_outbound_new(&settings, &outbound, NULL);
     }

@@ -33,6 +33,14 @@ typedef struct tg_aws_access_settings {
     const tg_http_client_limits *limits; /* copied; NULL: the default ones */
 } tg_aws_access_settings;
 
+/* tg_aws_access_check looks at the variables that name endpoints (AWS_ENDPOINT_URL and its kin): before anything is
+ * called, since a call can only say that it could not be made.
+ * in    services: that will be called; those of credentials are looked at beside them
+ * err   TG_ERR_SYNTAX, TG_ERR_UNSUPPORTED: no endpoint; TG_ERR_DENIED: http:// where it may not be. The detail names it
+ */
+TG_MUST_USE tg_result tg_aws_access_check(const tg_aws_service *services, size_t num_services,
+                                          const char *const *environment, tg_detail *detail);
+
 /* tg_aws_access_new makes one; nothing is connected.
  * err   TG_ERR_SYNTAX: no region, or none that is one; those of tg_trust_new (the file of AWS_CA_BUNDLE, or the
  *       system's bundle); TG_ERR_MEMORY. The detail says what to do

@@ -156,6 +156,17 @@ static tg_result read_settings(tg_key_service *self, const tg_enclave_settings *
     return tg_ok();
 }
 
+static tg_result check_endpoints(const tg_enclave_settings *settings, tg_faults *faults)
+{
+    static const tg_aws_service called[] = {TG_AWS_SECRETS_MANAGER, TG_AWS_KMS};
+    tg_detail detail = {0};
+    tg_result checked = tg_aws_access_check(called, TG_COUNT(called), settings->environment, &detail);
+    if (!tg_is_ok(checked)) {
+        *tg_faults_add(faults) = detail;
+    }
+    return checked;
+}
+
 void tg_key_settings_check(const tg_enclave_settings *settings, tg_faults *faults)
 {
     static const char *const beside[] = {"KMS_KEY_ID", "KMS_ENCRYPTION_CONTEXT", "DEK_FINGERPRINTS"};
@@ -167,6 +178,7 @@ void tg_key_settings_check(const tg_enclave_settings *settings, tg_faults *fault
             (void)fail(settings, "DEK_FILE", &both, faults).code;
         }
         (void)read_settings(&unused, settings, faults).code;
+        (void)check_endpoints(settings, faults).code;
         return;
     }
     for (size_t i = 0; i < TG_COUNT(beside); i++) {
@@ -197,6 +209,7 @@ static tg_result set_up(tg_key_service *self, const tg_enclave_settings *setting
 {
     tg_detail detail = {0};
     TG_TRY(read_settings(self, settings, faults));
+    TG_TRY(check_endpoints(settings, faults));
     if (attestation == NULL) {
         tg_detail_set_reason(&detail, "is set, and nothing attests here: KMS releases keys to attested enclaves");
         tg_detail_set_remedy(&detail, "run it in a Nitro enclave; see ATTESTATION_DEVICE");

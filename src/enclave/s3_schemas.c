@@ -65,6 +65,12 @@ static tg_result set_up(tg_s3_schemas *schemas, const tg_enclave_settings *setti
     tg_detail detail = {.line = 0};
     name_prefix(settings->s3_prefix, prefix);
     (void)snprintf(name, sizeof name, "s3://%s/%s", settings->s3_bucket, prefix);
+    static const tg_aws_service called[] = {TG_AWS_S3};
+    tg_result checked = tg_aws_access_check(called, TG_COUNT(called), settings->environment, &detail);
+    if (!tg_is_ok(checked)) {
+        *tg_faults_add(faults) = detail;
+        return checked;
+    }
     TG_TRY(tg_loop_new(&schemas->loop));
     tg_result result = tg_aws_access_new(schemas->loop, &access, &schemas->access, &detail);
     if (!tg_is_ok(result)) {

@@ -1,6 +1,6 @@
 #include "proxy/config.h"
 
-#include "aws/endpoint.h"
+#include "aws/access.h"
 #include "proxy/config_parts.h"
 #include "sys/file.h"
 #include "sys/log.h"
@@ -59,6 +59,19 @@ static uint64_t read_aws(const tg_config_node *root, const char *const *environm
     return base_port;
 }
 
+/* Where KMS is to be reached, as far as the environment says. */
+static void check_endpoints(const tg_config_node *root, const char *const *environment)
+{
+    static const tg_aws_service called[] = {TG_AWS_KMS};
+    tg_detail detail;
+    tg_detail_clear(&detail);
+    if (!tg_is_ok(tg_aws_access_check(called, TG_COUNT(called), environment, &detail))) {
+        tg_detail *fault = tg_config_fault(root);
+        tg_detail_set_reason(fault, "%.40s of the environment: %.200s", detail.field, detail.reason);
+        tg_detail_set_remedy(fault, "%s", detail.remedy);
+    }
+}
+
 /* A member that may be absent: NULL then. */
 static const tg_config_node *optional(const tg_config_node *root, const char *key, tg_config_node *storage)
 {
@@ -75,6 +88,9 @@ static tg_result read_root(const tg_config_node *root, const char *const *enviro
         tg_config_read_domains(&storage, environment, config);
     }
     uint64_t base_port = read_aws(root, environment, config);
+    if (tg_proxy_config_has_keys(config)) {
+        check_endpoints(root, environment);
+    }
     const tg_config_node *ports = optional(root, "ports", &ports_storage);
     tg_config_read_listeners(root->reader, optional(root, "listen", &storage), ports, config);
     tg_config_read_forwards(root->reader, optional(root, "forwards", &storage), base_port, config);

@@ -18,6 +18,8 @@ struct tg_aws_session {
 
 static tg_result set_up(tg_aws_session *self, tg_slice region, tg_detail *detail)
 {
+    static const tg_aws_service called[] = {TG_AWS_SECRETS_MANAGER, TG_AWS_KMS};
+    TG_TRY(tg_aws_access_check(called, TG_COUNT(called), (const char *const *)environ, detail));
     const tg_aws_access_settings settings = {.region = region, .environment = (const char *const *)environ};
     TG_TRY(tg_loop_new(&self->loop));
     return tg_aws_access_new(self->loop, &settings, &self->access, detail);

@@ -132,6 +132,35 @@ static void access_plain_endpoints_are_taken_where_they_may_be(void **state)
     tg_loop_free(loop);
 }
 
+static void access_check_names_what_is_no_endpoint(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variable;
+        tg_code code;
+        const char *field;
+    } cases[] = {
+        {"OTHER=1", TG_OK, ""},
+        {"AWS_ENDPOINT_URL=http://localhost:4566", TG_OK, ""},
+        {"AWS_ENDPOINT_URL_KMS=https://vpce-1.kms.example", TG_OK, ""},
+        {"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://[fd00:ec2::254]", TG_OK, ""},
+        {"AWS_ENDPOINT_URL_S3=nonsense", TG_OK, ""}, /* which is not called */
+        {"AWS_ENDPOINT_URL=https://x/path", TG_ERR_UNSUPPORTED, "AWS_ENDPOINT_URL"},
+        {"AWS_ENDPOINT_URL_KMS=ftp://x", TG_ERR_UNSUPPORTED, "AWS_ENDPOINT_URL_KMS"},
+        {"AWS_ENDPOINT_URL_STS=https://a b", TG_ERR_SYNTAX, "AWS_ENDPOINT_URL_STS"},
+        {"AWS_EC2_METADATA_SERVICE_ENDPOINT=nonsense", TG_ERR_UNSUPPORTED, "AWS_EC2_METADATA_SERVICE_ENDPOINT"},
+        {"AWS_ENDPOINT_URL_KMS=http://kms.example", TG_ERR_DENIED, "AWS_ENDPOINT_URL"},
+    };
+    static const tg_aws_service called[] = {TG_AWS_KMS};
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        const char *const environment[] = {cases[i].variable, NULL};
+        tg_detail detail = {.line = 0};
+        assert_code(tg_aws_access_check(called, 1, environment, &detail), cases[i].code);
+        assert_string_equal(detail.field, cases[i].field);
+        assert_true(cases[i].code == TG_OK || (detail.reason[0] != 0 && detail.remedy[0] != 0));
+    }
+}
+
 static void access_plain_and_tls_of_one_name_are_two_clients(void **state)
 {
     (void)state;
@@ -160,6 +189,7 @@ int main(void)
         cmocka_unit_test(access_carrier_each_service_has_its_forward),
         cmocka_unit_test(access_carrier_some_endpoints_are_dialled_themselves),
         cmocka_unit_test(access_plain_endpoints_are_taken_where_they_may_be),
+        cmocka_unit_test(access_check_names_what_is_no_endpoint),
         cmocka_unit_test(access_plain_and_tls_of_one_name_are_two_clients),
         cmocka_unit_test(access_new_region_comes_from_settings_or_environment),
         cmocka_unit_test(access_new_authorities_that_cannot_be_read_are_named),

@@ -36,6 +36,8 @@ static void settings_check_names_what_is_wrong(void **state)
         {{SECRET_ARN, "KMS_ENCRYPTION_CONTEXT=app"}, "KMS_ENCRYPTION_CONTEXT", "NAME=VALUE"},
         {{SECRET_ARN, "KMS_ENCRYPTION_CONTEXT==tee"}, "KMS_ENCRYPTION_CONTEXT", "NAME=VALUE"},
         {{SECRET_ARN, "DEK_FILE=/dek"}, "DEK_FILE", "one place"},
+        {{SECRET_ARN, "AWS_ENDPOINT_URL_KMS=https://x/path"}, "AWS_ENDPOINT_URL_KMS", "is no endpoint"},
+        {{SECRET_ARN, "AWS_ENDPOINT_URL=http://x.example"}, "AWS_ENDPOINT_URL", "not on loopback"},
         {{"KMS_KEY_ID=k"}, "KMS_KEY_ID", "SECRET_ARN is not"},
         {{"DEK_FINGERPRINTS=00112233445566778899aabbccddeeff"}, "DEK_FINGERPRINTS", "SECRET_ARN is not"},
     };

@@ -213,6 +213,21 @@ static void parse_bad_environment_is_a_fault(void **state)
     assert_int_equal(faults.faults[0].line, 2);
 }
 
+static void parse_bad_endpoint_of_the_environment_is_a_fault(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"AWS_ENDPOINT_URL_KMS=https://x/path", NULL};
+    static const char json[] = "{\"domains\": {\"a.b\": {\"cid\": 16, \"kms_key\": \"alias/k\"}}}";
+    assert_code(tg_proxy_config_parse("p.json", tg_slice_str(json), environment, &faults, &config), TG_ERR_SYNTAX);
+    assert_int_equal(faults.num_faults, 1);
+    assert_string_equal(faults.faults[0].reason,
+                        "AWS_ENDPOINT_URL_KMS of the environment: https://x/path is no endpoint");
+    tg_faults_done(&faults);
+    tg_faults_init(&faults);
+    assert_ok(tg_proxy_config_parse("p.json", TG_LIT("{\"domains\": {\"a.b\": {\"cid\": 16}}}"), environment, &faults,
+                                    &config)); /* nothing is called */
+}
+
 static void parse_each_fault_has_line_pointer_and_reason(void **state)
 {
     (void)state;
@@ -415,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(find_prefers_exact_names_then_the_longest_wildcard, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_environment_fills_in_what_is_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_bad_environment_is_a_fault, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_bad_endpoint_of_the_environment_is_a_fault, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_each_fault_has_line_pointer_and_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_one_cid_with_two_keys_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_tells_all_faults_at_once, set_up, tear_down),
