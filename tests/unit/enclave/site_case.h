@@ -143,7 +143,9 @@ static inline const char *site_ask(const char *bytes)
     site_settle(client);
     tg_slice out = tg_buf_slice(&client->out);
     assert_true(out.len < sizeof text);
-    memcpy(text, out.ptr, out.len);
+    if (out.len > 0) {
+        memcpy(text, out.ptr, out.len);
+    }
     text[out.len] = 0;
     site_leave(client);
     return text;

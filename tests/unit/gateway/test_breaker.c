@@ -66,7 +66,7 @@ static void report_probes_that_fail_wait_twice_as_long_up_to_the_longest(void **
     tg_breaker breaker = {0};
     (void)state;
     open_it(&breaker);
-    for (uint64_t wait_ms = 2 * TG_BREAKER_FIRST_MS; wait_ms < 40 * TG_BREAKER_FIRST_MS; wait_ms *= 2) {
+    for (uint64_t wait_ms = 2UL * TG_BREAKER_FIRST_MS; wait_ms < 40UL * TG_BREAKER_FIRST_MS; wait_ms *= 2) {
         uint64_t bounded_ms = wait_ms < TG_BREAKER_LONGEST_MS ? wait_ms : TG_BREAKER_LONGEST_MS;
         assert_true(tg_breaker_admit(&breaker));
         assert_false(tg_breaker_report(&breaker, true, TG_BREAKER_FAILED, NOW, MIDDLE)); /* was open, is open */

@@ -19,7 +19,8 @@ static inline char *test_pem(void (*append)(const test_certificate *, tg_buf *),
     tg_buf_init(&pem, 65536);
     append(made, &pem);
     assert_ok(tg_buf_append_byte(&pem, 0));
-    char *text = strdup((const char *)tg_buf_slice(&pem).ptr);
+    const char *made_text = (const char *)tg_buf_slice(&pem).ptr;
+    char *text = made_text != NULL ? strdup(made_text) : NULL;
     assert_non_null(text);
     tg_buf_done(&pem);
     return text;
