@@ -1,18 +1,15 @@
-#include "gateway/exchange.h"
-
-#include "base/num.h"
-#include "sys/log.h"
+#include "gateway/exchange_steps.h"
 
 #include <stdlib.h>
 
 enum { MAX_BODY_BYTES = 0x7fffffff };
 
-static const tg_gateway_fault no_budget = {.status = 503,
-                                           .code = "service_unavailable",
-                                           .message =
-                                               "the bodies in flight take all the memory that is set aside for them",
-                                           .retry_after_s = 1};
-static const tg_gateway_fault no_memory = {
+const tg_gateway_fault tg_exchange_no_budget = {
+    .status = 503,
+    .code = "service_unavailable",
+    .message = "the bodies in flight take all the memory that is set aside for them",
+    .retry_after_s = 1};
+const tg_gateway_fault tg_exchange_no_memory = {
     .status = 503, .code = "service_unavailable", .message = "there is no memory for this request", .retry_after_s = 1};
 
 void tg_exchange_init(tg_exchange *exchange, tg_exchange_site *site, const tg_gateway_route *route,
@@ -29,7 +26,7 @@ void tg_exchange_init(tg_exchange *exchange, tg_exchange_site *site, const tg_ga
     tg_buf_init_wiped(&exchange->body, (size_t)route->max_answer_bytes);
 }
 
-static void go(tg_exchange *exchange, tg_exchange_state next)
+void tg_exchange_go(tg_exchange *exchange, tg_exchange_state next)
 {
     static const unsigned edges[TG_NUM_EXCHANGE_STATES] = {
         [TG_EXCHANGE_BEGUN] = 1u << TG_EXCHANGE_OPENS | 1u << TG_EXCHANGE_CALLS | 1u << TG_EXCHANGE_OVER,
@@ -50,7 +47,7 @@ static void end_work(tg_exchange *exchange)
     tg_upstream_call_cancel(&exchange->call);
     tg_field_step_done(&exchange->fields);
     tg_buf_done(&exchange->opened);
-    go(exchange, TG_EXCHANGE_OVER);
+    tg_exchange_go(exchange, TG_EXCHANGE_OVER);
 }
 
 static void respond_sealed(tg_exchange *exchange, tg_buf *sealed)
@@ -72,7 +69,7 @@ static bool refuse_sealed(tg_exchange *exchange, const tg_gateway_fault *fault)
     return true;
 }
 
-static void refuse(tg_exchange *exchange, const tg_gateway_fault *fault)
+void tg_exchange_refuse(tg_exchange *exchange, const tg_gateway_fault *fault)
 {
     tg_gateway_fault copy = *fault;
     end_work(exchange);
@@ -81,7 +78,7 @@ static void refuse(tg_exchange *exchange, const tg_gateway_fault *fault)
         if (refuse_sealed(exchange, &copy)) {
             return;
         }
-        copy = no_memory;
+        copy = tg_exchange_no_memory;
     }
     exchange->site->calls->refuse(exchange->request, &copy, exchange->pointer, exchange->site->owner);
 }
@@ -169,11 +166,11 @@ static void run_seal(tg_exchange *exchange)
         tg_hold_end(&exchange->answer_hold);
         answer(exchange, sealed, &exchange->sealed_hold);
     } else if (result.code == TG_ERR_LIMIT) {
-        refuse(exchange, &no_budget);
+        tg_exchange_refuse(exchange, &tg_exchange_no_budget);
     } else {
         tg_gateway_fault fault = answer_fault(tg_rewrite_fault(exchange->fields.rewrite));
         tg_buf_clear(sealed);
-        refuse(exchange, &fault);
+        tg_exchange_refuse(exchange, &fault);
     }
 }
 
@@ -182,14 +179,15 @@ static void begin_seal(tg_exchange *exchange)
     const tg_rewrite_options options = {
         .root = exchange->parts.answer_root, .mode = TG_REWRITE_ENCRYPT, .max_fields = exchange->site->max_fields};
     if (!tg_http_is_json(exchange->content_type)) {
-        refuse(exchange, &(tg_gateway_fault){.status = 502,
-                                             .code = "upstream_media_type",
-                                             .message = "the backend's answer is not JSON, so nothing in it could be "
-                                                        "encrypted"});
+        tg_exchange_refuse(exchange,
+                           &(tg_gateway_fault){.status = 502,
+                                               .code = "upstream_media_type",
+                                               .message = "the backend's answer is not JSON, so nothing in it could be "
+                                                          "encrypted"});
         return;
     }
     if (!tg_is_ok(tg_field_step_begin(&exchange->fields, &options, tg_buf_slice(&exchange->body)))) {
-        refuse(exchange, &no_memory);
+        tg_exchange_refuse(exchange, &tg_exchange_no_memory);
         return;
     }
     run_seal(exchange);
@@ -207,7 +205,7 @@ static void seal_envelope(tg_exchange *exchange)
     tg_result result =
         tg_envelope_step_seal(&exchange->envelope, &inside, exchange->marks.request_id, &exchange->sealed_hold, sealed);
     if (!tg_is_ok(result)) {
-        refuse(exchange, result.code == TG_ERR_LIMIT ? &no_budget : &no_memory);
+        tg_exchange_refuse(exchange, result.code == TG_ERR_LIMIT ? &tg_exchange_no_budget : &tg_exchange_no_memory);
         return;
     }
     tg_buf_done(&exchange->body);
@@ -217,9 +215,9 @@ static void seal_envelope(tg_exchange *exchange)
 }
 
 /* The call is over, its answer whole. */
-static void take_answer(tg_exchange *exchange)
+void tg_exchange_take_answer(tg_exchange *exchange)
 {
-    go(exchange, TG_EXCHANGE_SEALS);
+    tg_exchange_go(exchange, TG_EXCHANGE_SEALS);
     tg_hold_end(&exchange->request_hold);
     if (tg_envelope_step_seals(&exchange->envelope)) {
         seal_envelope(exchange);
@@ -228,233 +226,6 @@ static void take_answer(tg_exchange *exchange)
     } else {
         answer(exchange, &exchange->body, &exchange->answer_hold);
     }
-}
-
-/* A redirect would have the client, or us, send the request to where no route leads. 304 is an answer to conditions,
- * which only a route can let pass that reads nothing. */
-static bool is_redirect(const tg_exchange *exchange)
-{
-    unsigned status = exchange->status;
-    bool is_plain = exchange->route->decrypt == TG_CRYPTO_NONE && exchange->route->encrypt == TG_CRYPTO_NONE;
-    return status >= 300 && status < 400 && !(status == 304 && is_plain);
-}
-
-static tg_result copy_headers(tg_arena *arena, tg_header_list list, tg_header_list *out_list)
-{
-    tg_http_header *headers = tg_arena_zalloc(arena, list.num_headers + 1, sizeof *headers);
-    if (headers == NULL) {
-        return tg_fail(TG_ERR_MEMORY);
-    }
-    for (size_t i = 0; i < list.num_headers; i++) {
-        TG_TRY(tg_arena_copy(arena, list.headers[i].name, &headers[i].name));
-        TG_TRY(tg_arena_copy(arena, list.headers[i].value, &headers[i].value));
-    }
-    *out_list = (tg_header_list){.headers = headers, .num_headers = list.num_headers};
-    return tg_ok();
-}
-
-/* What passes of the answer's head; it outlives the call. */
-static tg_result take_headers(tg_exchange *exchange, const tg_http_answer *from)
-{
-    tg_arena *arena = exchange->request->arena;
-    const tg_header_list all = {.headers = from->headers, .num_headers = from->num_headers};
-    const tg_slice as_it_came = {NULL, 0};
-    tg_header_list passing;
-    TG_TRY(tg_header_policy_answer(exchange->route, all, as_it_came, &exchange->marks, arena, &passing));
-    TG_TRY(copy_headers(arena, passing, &exchange->headers));
-    (void)tg_http_headers_find(exchange->headers.headers, exchange->headers.num_headers, TG_LIT("Content-Type"),
-                               &exchange->content_type);
-    return tg_ok();
-}
-
-static void refuse_head(tg_exchange *exchange, tg_result result)
-{
-    if (result.code == TG_ERR_MEMORY) {
-        refuse(exchange, &no_memory);
-        return;
-    }
-    refuse(exchange, result.code == TG_ERR_UNSUPPORTED
-                         ? &(tg_gateway_fault){.status = 502,
-                                               .code = "upstream_media_type",
-                                               .message = "the backend's answer is under a Content-Encoding"}
-                         : &(tg_gateway_fault){.status = 502,
-                                               .code = "upstream_bad_answer",
-                                               .message = "the head of the backend's answer contradicts itself"});
-}
-
-static uint64_t announced(const tg_http_answer *from)
-{
-    tg_slice text;
-    uint64_t length = 0;
-    if (!tg_http_headers_find(from->headers, from->num_headers, TG_LIT("Content-Length"), &text) ||
-        !tg_is_ok(tg_num_parse_u64(text, UINT64_MAX, &length))) {
-        return 0;
-    }
-    return length;
-}
-
-/* Room for the answer, counted before it is taken. */
-static bool make_room(tg_exchange *exchange, size_t len)
-{
-    size_t cap = exchange->body.cap;
-    size_t wanted = cap < len / 2 ? len : cap * 2;
-    wanted = wanted < len ? len : wanted;
-    if (len <= cap) {
-        return true;
-    }
-    return tg_hold_set(&exchange->answer_hold, wanted) && tg_is_ok(tg_buf_widen(&exchange->body, wanted));
-}
-
-static void on_head(tg_http_call *http, const tg_http_answer *from, void *owner)
-{
-    tg_exchange *exchange = owner;
-    (void)http;
-    exchange->status = from->status;
-    if (is_redirect(exchange)) {
-        refuse(exchange, &(tg_gateway_fault){.status = 502,
-                                             .code = "upstream_redirect",
-                                             .message = "the backend answers with a redirect, and none is followed"});
-        return;
-    }
-    tg_result result = take_headers(exchange, from);
-    if (!tg_is_ok(result)) {
-        refuse_head(exchange, result);
-        return;
-    }
-    uint64_t length = exchange->is_head ? 0 : announced(from);
-    if (length <= exchange->route->max_answer_bytes && !make_room(exchange, (size_t)length)) {
-        refuse(exchange, &no_budget);
-    }
-}
-
-static void on_body(tg_http_call *http, tg_slice piece, void *owner)
-{
-    tg_exchange *exchange = owner;
-    (void)http;
-    if (!make_room(exchange, tg_buf_len(&exchange->body) + piece.len) ||
-        !tg_is_ok(tg_buf_append(&exchange->body, piece))) {
-        refuse(exchange, &no_budget);
-    }
-}
-
-static void log_failure(const tg_exchange *exchange, const tg_http_outcome *outcome, const tg_gateway_fault *fault)
-{
-    char text[TG_HTTP_OUTCOME_TEXT_BYTES];
-    uint64_t num_unlogged;
-    if (tg_log_rate_take(&exchange->site->upstream_log, TG_EXCHANGE_LOGGED_PER_S, tg_loop_now_ms(exchange->site->loop),
-                         &num_unlogged)) {
-        tg_log(TG_LOG_WARN, "gateway", "upstream_failed", TG_F_STR("route", exchange->route->label),
-               TG_F_STR("code", fault->code), TG_F_STR("reason", tg_http_outcome_format(outcome, text)),
-               TG_F_STR("request_id", exchange->marks.request_id), TG_F_UINT("unlogged", num_unlogged));
-    }
-}
-
-static void on_done(tg_http_call *http, const tg_http_outcome *outcome, void *owner)
-{
-    tg_exchange *exchange = owner;
-    (void)http;
-    if (tg_is_ok(outcome->result)) {
-        take_answer(exchange);
-        return;
-    }
-    tg_gateway_fault fault = tg_upstream_fault_of(outcome);
-    log_failure(exchange, outcome, &fault);
-    refuse(exchange, &fault);
-}
-
-static const tg_http_call_handlers call_handlers = {.on_head = on_head, .on_body = on_body, .on_done = on_done};
-
-static tg_upstream_target target_of(const tg_gateway_route *route)
-{
-    return (tg_upstream_target){.url = route->upstream_url,
-                                .value_name = (const char *)route->upstream_value.ptr,
-                                .may_be_common_name = route->may_be_common_name};
-}
-
-/* The URL's path, with the query of the request where it has one. */
-static tg_result make_target(const tg_exchange *exchange, tg_slice path, tg_slice *out_target)
-{
-    const tg_http_request *request = exchange->request;
-    uint8_t *text = tg_arena_alloc(request->arena, path.len + 1 + request->query.len);
-    if (text == NULL) {
-        return tg_fail(TG_ERR_MEMORY);
-    }
-    size_t len = path.len;
-    memcpy(text, path.ptr, path.len);
-    if (request->has_query) {
-        text[len++] = '?';
-    }
-    if (request->query.len > 0) {
-        memcpy(text + len, request->query.ptr, request->query.len);
-        len += request->query.len;
-    }
-    *out_target = tg_slice_of(text, len);
-    return tg_ok();
-}
-
-static tg_result ask_headers(tg_exchange *exchange, tg_header_list *out_headers, tg_gateway_fault *out_fault)
-{
-    const tg_http_request *request = exchange->request;
-    const tg_opened_request *opened = &exchange->envelope.opened;
-    bool are_inside = opened->kind == TG_CRYPTO_OHTTP;
-    const tg_header_list all = {.headers = are_inside ? opened->headers : request->headers,
-                                .num_headers = are_inside ? opened->num_headers : request->num_headers};
-    tg_slice type = {NULL, 0}; /* as it came */
-    if (opened->kind == TG_CRYPTO_JWE) {
-        type = opened->content_type;
-    }
-    tg_result result =
-        tg_header_policy_request(exchange->route, all, type, &exchange->marks, request->arena, out_headers);
-    if (result.code == TG_ERR_UNSUPPORTED) {
-        *out_fault = (tg_gateway_fault){.status = 415,
-                                        .code = "unsupported_media_type",
-                                        .message = "the body must come without a Content-Encoding"};
-    } else if (result.code == TG_ERR_MEMORY) {
-        *out_fault = no_memory;
-    } else if (!tg_is_ok(result)) {
-        *out_fault = (tg_gateway_fault){
-            .status = 400, .code = "bad_request", .message = "the request's headers contradict each other"};
-    }
-    return result;
-}
-
-static tg_result call_upstream(tg_exchange *exchange, tg_slice body, tg_gateway_fault *out_fault)
-{
-    const tg_upstream_target to = target_of(exchange->route);
-    const tg_http_deadlines deadlines = {.whole_ms = exchange->route->timeout_ms};
-    tg_upstream *upstream;
-    tg_header_list headers;
-    tg_slice path;
-    tg_slice inner_method = exchange->envelope.opened.method;
-    tg_http_ask ask = {.method = inner_method.len > 0 ? inner_method : exchange->request->method_name,
-                       .body = body,
-                       .max_answer_bytes = exchange->route->max_answer_bytes,
-                       .deadlines = &deadlines};
-    TG_TRY(tg_upstreams_find(exchange->site->upstreams, &to, &upstream, &path, out_fault));
-    TG_TRY(ask_headers(exchange, &headers, out_fault));
-    exchange->is_head = tg_http_method_of(ask.method) == TG_HTTP_HEAD;
-    ask.headers = headers.headers;
-    ask.num_headers = headers.num_headers;
-    *out_fault = no_memory;
-    TG_TRY(make_target(exchange, path, &ask.target));
-    return tg_upstream_call_start(upstream, &ask, &call_handlers, exchange, &exchange->call, out_fault);
-}
-
-static void begin_call(tg_exchange *exchange, tg_slice body)
-{
-    tg_gateway_fault fault = no_memory;
-    go(exchange, TG_EXCHANGE_CALLS);
-    if (!tg_hold_set(&exchange->request_hold, body.len)) {
-        refuse(exchange, &no_budget);
-        return;
-    }
-    if (!tg_is_ok(call_upstream(exchange, body, &fault))) {
-        refuse(exchange, &fault);
-        return;
-    }
-    tg_buf_done(&exchange->opened); /* the call has a copy of its own */
-    tg_opened_request_forget(&exchange->envelope.opened);
-    exchange->marks.tracestate = (tg_slice){NULL, 0}; /* it may have stood in there */
 }
 
 static void run_open(tg_exchange *exchange)
@@ -466,12 +237,12 @@ static void run_open(tg_exchange *exchange)
     } else if (tg_is_ok(result)) {
         rewritten(exchange, exchange->parts.request_schema, false);
         tg_field_step_done(&exchange->fields);
-        begin_call(exchange, tg_buf_slice(&exchange->opened));
+        tg_exchange_call(exchange, tg_buf_slice(&exchange->opened));
     } else if (result.code == TG_ERR_LIMIT) {
-        refuse(exchange, &no_budget);
+        tg_exchange_refuse(exchange, &tg_exchange_no_budget);
     } else {
         tg_gateway_fault fault = request_fault(exchange, tg_rewrite_fault(exchange->fields.rewrite));
-        refuse(exchange, &fault);
+        tg_exchange_refuse(exchange, &fault);
     }
 }
 
@@ -479,9 +250,9 @@ static void begin_open(tg_exchange *exchange)
 {
     const tg_rewrite_options options = {
         .root = exchange->parts.request_root, .mode = TG_REWRITE_DECRYPT, .max_fields = exchange->site->max_fields};
-    go(exchange, TG_EXCHANGE_OPENS);
+    tg_exchange_go(exchange, TG_EXCHANGE_OPENS);
     if (!tg_is_ok(tg_field_step_begin(&exchange->fields, &options, exchange->request->body))) {
-        refuse(exchange, &no_memory);
+        tg_exchange_refuse(exchange, &tg_exchange_no_memory);
         return;
     }
     run_open(exchange);
@@ -491,7 +262,7 @@ static void begin_open(tg_exchange *exchange)
 static tg_result take_inner_marks(tg_exchange *exchange, tg_gateway_fault *out_fault)
 {
     const tg_opened_request *opened = &exchange->envelope.opened;
-    *out_fault = no_memory;
+    *out_fault = tg_exchange_no_memory;
     return opened->kind == TG_CRYPTO_OHTTP
                ? tg_request_marks_take(opened->headers, opened->num_headers, &exchange->marks)
                : tg_ok();
@@ -499,7 +270,7 @@ static tg_result take_inner_marks(tg_exchange *exchange, tg_gateway_fault *out_f
 
 static tg_result open_envelope(tg_exchange *exchange, tg_gateway_fault *out_fault)
 {
-    const tg_upstream_target to = target_of(exchange->route);
+    const tg_upstream_target to = tg_exchange_target(exchange->route);
     tg_envelope_context context = {.keys = exchange->parts.envelope_keys,
                                    .replay = exchange->site->replay,
                                    .own_authority = exchange->request->authority};
@@ -513,13 +284,13 @@ static tg_result open_envelope(tg_exchange *exchange, tg_gateway_fault *out_faul
 
 static void begin_envelope(tg_exchange *exchange)
 {
-    tg_gateway_fault fault = no_memory;
-    go(exchange, TG_EXCHANGE_OPENS);
+    tg_gateway_fault fault = tg_exchange_no_memory;
+    tg_exchange_go(exchange, TG_EXCHANGE_OPENS);
     if (!tg_is_ok(open_envelope(exchange, &fault))) {
-        refuse(exchange, &fault);
+        tg_exchange_refuse(exchange, &fault);
         return;
     }
-    begin_call(exchange, exchange->envelope.opened.body);
+    tg_exchange_call(exchange, exchange->envelope.opened.body);
 }
 
 static void run_tick(tg_tick *tick)
@@ -535,12 +306,12 @@ static void run_tick(tg_tick *tick)
 /* Nothing is opened for a backend that cannot be called. */
 static bool can_call(tg_exchange *exchange)
 {
-    const tg_upstream_target to = target_of(exchange->route);
+    const tg_upstream_target to = tg_exchange_target(exchange->route);
     tg_gateway_fault fault;
     tg_upstream *upstream;
     tg_slice path;
     if (!tg_is_ok(tg_upstreams_find(exchange->site->upstreams, &to, &upstream, &path, &fault))) {
-        refuse(exchange, &fault);
+        tg_exchange_refuse(exchange, &fault);
         return false;
     }
     return true;
@@ -551,7 +322,7 @@ void tg_exchange_run(tg_exchange *exchange)
     tg_http_request *request = exchange->request;
     exchange->tick.run = run_tick;
     if (!tg_is_ok(tg_request_marks_take(request->headers, request->num_headers, &exchange->marks))) {
-        refuse(exchange, &no_memory);
+        tg_exchange_refuse(exchange, &tg_exchange_no_memory);
     } else if (!can_call(exchange)) {
         return;
     } else if (exchange->route->decrypt == TG_CRYPTO_FIELDS) {
@@ -559,6 +330,6 @@ void tg_exchange_run(tg_exchange *exchange)
     } else if (exchange->route->decrypt != TG_CRYPTO_NONE) {
         begin_envelope(exchange);
     } else {
-        begin_call(exchange, request->body);
+        tg_exchange_call(exchange, request->body);
     }
 }
