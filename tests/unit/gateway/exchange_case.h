@@ -176,7 +176,9 @@ static inline const char *post_bytes(const char *method, const char *target, con
     }
     tg_slice out = tg_buf_slice(&client->out);
     assert_true(out.len < sizeof ex.text);
-    memcpy(ex.text, out.ptr, out.len);
+    if (out.len > 0) {
+        memcpy(ex.text, out.ptr, out.len);
+    }
     ex.text[out.len] = 0;
     ex.text_len = out.len;
     leave(client);
