@@ -2,6 +2,7 @@
 
 #include "enclave/gateway_api.h"
 #include "enclave/site.h"
+#include "http/budget.h"
 #include "settings/json_lines.h"
 #include "sys/file.h"
 #include "sys/log.h"
@@ -62,6 +63,7 @@ static tg_result read_routes(tg_enclave_settings *settings, tg_faults *faults)
                                     .are_deliveries_sealed = settings->secrets_mode == TG_SECRETS_SEALED,
                                     .allows_plain_loopback = settings->is_local_mode,
                                     .max_body_bytes = settings->max_body_bytes,
+                                    .max_answer_bytes = tg_http_budget_max((size_t)settings->max_inflight_bytes),
                                     .is_path_taken = tg_site_has_path};
     size_t num_before = faults->num_faults;
     tg_result result = tg_routes_read(settings->routes_path, &guards, faults, &settings->routes);

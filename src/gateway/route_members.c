@@ -285,11 +285,14 @@ static void read_request(const tg_config_node *node, const tg_route_guards *guar
     }
 }
 
-static void read_response(const tg_config_node *node, bool is_plain, tg_gateway_route *route)
+static void read_response(const tg_config_node *node, const tg_route_guards *guards, bool is_plain,
+                          tg_gateway_route *route)
 {
     static const char *const known[] = {"encrypt", "schema", "headers", "max_bytes", NULL};
     tg_config_node response, member;
-    route->max_answer_bytes = DEFAULT_ANSWER_BYTES;
+    bool has_bound = guards->max_answer_bytes > 0 && guards->max_answer_bytes < TG_MAX_ROUTE_ANSWER_BYTES;
+    uint64_t max_bytes = has_bound ? guards->max_answer_bytes : TG_MAX_ROUTE_ANSWER_BYTES;
+    route->max_answer_bytes = max_bytes < DEFAULT_ANSWER_BYTES ? max_bytes : DEFAULT_ANSWER_BYTES;
     if (!object_member(node, "response", "{\"encrypt\": \"jwe\"}", &response)) {
         return;
     }
@@ -304,7 +307,7 @@ static void read_response(const tg_config_node *node, bool is_plain, tg_gateway_
     }
     read_headers(&response, is_plain, &route->response_headers, &route->num_response_headers);
     if (tg_config_member(&response, "max_bytes", &member)) {
-        (void)tg_config_number(&member, 1, TG_MAX_ROUTE_ANSWER_BYTES, &route->max_answer_bytes);
+        (void)tg_config_number(&member, 1, max_bytes, &route->max_answer_bytes);
     }
 }
 
@@ -414,6 +417,6 @@ void tg_route_read(const tg_config_node *node, const tg_route_guards *guards, tg
     bool is_plain = out_route->decrypt == TG_CRYPTO_NONE && out_route->encrypt == TG_CRYPTO_NONE;
     read_request(node, guards, is_plain, out_route);
     read_upstream(node, guards, out_route);
-    read_response(node, is_plain, out_route);
+    read_response(node, guards, is_plain, out_route);
     check_ways(node, out_route);
 }

@@ -52,6 +52,7 @@ typedef struct tg_route_guards {
     bool are_deliveries_sealed;    /* SECRETS_MODE=sealed */
     bool allows_plain_loopback;    /* http:// to this machine: development */
     uint64_t max_body_bytes;       /* MAX_BODY_BYTES: no route takes more */
+    uint64_t max_answer_bytes;     /* what the budget of bodies in flight can hold; 0: as many as a route may say */
     bool (*is_path_taken)(tg_slice path); /* by an API of the enclave's own; may be NULL */
 } tg_route_guards;
 

@@ -288,6 +288,12 @@ static void routes_parse_numbers_at_their_limits(void **state)
                  "/routes/0/response/max_bytes", "1 to 1073741824");
     assert_fault(route_of("\"path\": \"/x\", \"response\": {\"max_bytes\": \"5\"}"), 1, "/routes/0/response/max_bytes",
                  "whole number");
+    guards.max_answer_bytes = 5000;
+    assert_ok(parse(route_of("\"path\": \"/x\"")));
+    assert_int_equal(tg_routes_at(routes, 0)->max_answer_bytes, 5000);
+    assert_ok(parse(route_of("\"path\": \"/x\", \"response\": {\"max_bytes\": 5000}")));
+    assert_fault(route_of("\"path\": \"/x\", \"response\": {\"max_bytes\": 5001}"), 1, "/routes/0/response/max_bytes",
+                 "1 to 5000");
 }
 
 static void make_many(char *text, size_t cap, unsigned num_routes)
