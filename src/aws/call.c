@@ -254,13 +254,16 @@ static void on_pause(tg_deadline *deadline)
     attempt(TG_OBJECT_OF(deadline, tg_aws_call, pause));
 }
 
-/* The last failure says more than "timeout", where there was one. */
+/* The last attempt's failure says more than "timeout", where there was one. */
 static void on_whole(tg_deadline *deadline)
 {
     tg_aws_call *call = TG_OBJECT_OF(deadline, tg_aws_call, whole);
     if (call->state != PAUSING) {
-        tg_aws_failure_set(&call->failure, tg_fail(TG_ERR_TIMEOUT), TG_AWS_GIVE_UP,
-                           call->state == WAITING ? TG_LIT("no credentials in time") : TG_LIT("no answer in time"));
+        char text[sizeof call->failure.message + 64];
+        const char *what = call->state == WAITING ? "no credentials in time" : "no answer in time";
+        const char *before = call->failure.code[0] != 0 ? call->failure.code : call->failure.message;
+        (void)snprintf(text, sizeof text, "%s%s%s", what, before[0] != 0 ? "; the attempt before: " : "", before);
+        tg_aws_failure_set(&call->failure, tg_fail(TG_ERR_TIMEOUT), TG_AWS_GIVE_UP, tg_slice_str(text));
     }
     tell_failure(call);
 }
