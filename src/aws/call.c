@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+enum { OVERTIME_MS = 1000 }; /* of an attempt: the call's own deadline comes first, and says more */
+
 typedef enum call_state { WAITING, ASKING, PAUSING, TELLING } call_state;
 
 struct tg_aws_client {
@@ -210,7 +212,7 @@ static void send_signed(tg_aws_call *call, tg_aws_key_set *set)
     call->http = NULL;
     call->signed_s = tg_aws_transport_now_s(transport);
     uint64_t now_ms = tg_loop_now_ms(loop_of(call->client));
-    uint64_t left_ms = call->whole.at_ms > now_ms ? call->whole.at_ms - now_ms : 1;
+    uint64_t left_ms = (call->whole.at_ms > now_ms ? call->whole.at_ms - now_ms : 0) + OVERTIME_MS;
     tg_result result = tg_aws_request_send(&call->request, transport, &set->keys, call->signed_s, left_ms, &handlers,
                                            call, &call->http);
     if (!tg_is_ok(result)) {
