@@ -366,6 +366,17 @@ def test_full_cache_says_when_to_come_again_and_forgets_nothing(peers, aside):
         assert client.open(first, client.send(first)).json["code"] == "replayed"
 
 
+def test_each_replica_takes_a_captured_request_once(peers, aside, place):
+    """What SECURITY.md says is not prevented: the memory is one process's, the keys are all replicas'."""
+    with aside.ready() as replica:
+        client = Client(peers, place)
+        assert Client(peers, replica).jwks["keys"][0]["kid"] == client.jwks["keys"][0]["kid"]
+        sealed = client.seal_jwe(SECRET)
+        for enclave in (place, replica):
+            statuses = [client.open_with_any_keys(sealed, client.send(sealed, enclave=enclave)).status for _ in range(2)]
+            assert statuses == [200, 409]
+
+
 # A host that answers itself.
 
 
