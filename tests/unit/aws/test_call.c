@@ -81,6 +81,9 @@ static void call_for(unsigned num_failing, uint64_t whole_ms)
     assert_ok(tg_aws_transport_new(at.loop, &settings, &transport));
     assert_ok(tg_aws_credentials_new(transport, NULL, &credentials));
     assert_ok(tg_aws_client_new(transport, credentials, &client));
+    while (tg_aws_credentials_now(credentials) == NULL) { /* so that a machine that stands still is no wait for them */
+        tg_loop_turn(at.loop);
+    }
     assert_ok(tg_aws_call_start(client, &ask, on_answer, NULL, NULL, NULL));
     tg_loop_run(at.loop);
     tg_aws_client_free(client);
@@ -101,7 +104,7 @@ static void call_that_hangs_is_a_timeout(void **state)
 static void call_that_hangs_after_a_failure_says_both(void **state)
 {
     (void)state;
-    call_for(1, 1000); /* the pause before the second attempt is of 100 ms at most */
+    call_for(1, 3000); /* the pause before the second attempt is of 100 ms at most */
     assert_int_equal(at.code, TG_ERR_TIMEOUT);
     assert_string_equal(at.message, "no answer in time; the attempt before: dial: nobody listens");
     assert_int_equal(at.num_attempts, 2);
