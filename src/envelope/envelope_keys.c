@@ -106,14 +106,20 @@ uint64_t tg_envelope_keys_until_unix_s(const tg_envelope_keys *keys)
     return keys->until_unix_s;
 }
 
-const tg_ec_key *tg_envelope_keys_find(const tg_envelope_keys *keys, const char *kid)
+static const key_set *find_set(const tg_envelope_keys *keys, const char *kid)
 {
     for (size_t i = 0; i < keys->num_sets; i++) {
         if (strcmp(keys->sets[i].jwe_kid, kid) == 0) {
-            return keys->sets[i].jwe;
+            return &keys->sets[i];
         }
     }
     return NULL;
+}
+
+const tg_ec_key *tg_envelope_keys_find(const tg_envelope_keys *keys, const char *kid)
+{
+    const key_set *set = find_set(keys, kid);
+    return set != NULL ? set->jwe : NULL;
 }
 
 const tg_ec_key *tg_envelope_keys_find_ohttp(const tg_envelope_keys *keys, uint8_t key_id, size_t index)
@@ -130,6 +136,16 @@ const tg_ec_key *tg_envelope_keys_signer(const tg_envelope_keys *keys, const cha
 {
     *out_kid = keys->sets[0].signer_kid;
     return keys->sets[0].signer;
+}
+
+const tg_ec_key *tg_envelope_keys_signer_for(const tg_envelope_keys *keys, const char *kid, const char **out_kid)
+{
+    const key_set *set = find_set(keys, kid);
+    if (set == NULL) {
+        return tg_envelope_keys_signer(keys, out_kid);
+    }
+    *out_kid = set->signer_kid;
+    return set->signer;
 }
 
 tg_result tg_envelope_keys_append_jwks(const tg_envelope_keys *keys, tg_buf *out)

@@ -39,6 +39,9 @@ const tg_ec_key *tg_envelope_keys_find_ohttp(const tg_envelope_keys *keys, uint8
 
 /* tg_envelope_keys_signer gives the key that answers are signed by; its kid lives as long as the keys. */
 const tg_ec_key *tg_envelope_keys_signer(const tg_envelope_keys *keys, const char **out_kid);
+/* tg_envelope_keys_signer_for gives the one that was published beside the key of that kid: whoever sealed to it knows
+ * both, however the keys have changed since. Where no key has the kid, it is tg_envelope_keys_signer's. */
+const tg_ec_key *tg_envelope_keys_signer_for(const tg_envelope_keys *keys, const char *kid, const char **out_kid);
 
 /* tg_envelope_keys_append_jwks writes what /.well-known/jwks.json says: the current key for JWE, and the keys that
  * verify answers of this and the last epoch. tg_envelope_keys_append_ohttp writes an application/ohttp-keys of the

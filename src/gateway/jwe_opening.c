@@ -131,6 +131,7 @@ static tg_result keep(const tg_gateway_route *route, const tg_jwe *jwe, tg_slice
     TG_TRY(set_content_type(jwe->content_type, opened));
     TG_TRY(tg_sha256(text, opened->request_sha256));
     memcpy(opened->reply, jwe->reply, sizeof opened->reply);
+    memcpy(opened->kid, jwe->kid, sizeof opened->kid);
     memcpy(opened->reply_kid, jwe->reply_kid, sizeof opened->reply_kid);
     if (jwe->has_reply && jwe->reply_kid[0] == 0) { /* a key without a name has its thumbprint (RFC 7638) */
         TG_TRY(tg_jwk_thumbprint(tg_slice_of(jwe->reply, sizeof jwe->reply), opened->reply_kid));

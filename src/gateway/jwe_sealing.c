@@ -36,7 +36,7 @@ static tg_result sign(const tg_envelope_context *context, const tg_opened_reques
                       const tg_gateway_answer *answer, tg_buf *out)
 {
     const char *kid;
-    const tg_ec_key *signer = tg_envelope_keys_signer(context->keys, &kid);
+    const tg_ec_key *signer = tg_envelope_keys_signer_for(context->keys, opened->kid, &kid);
     tg_jws_claims claims = {.has_request = true,
                             .has_status = true,
                             .status = answer->status,

@@ -36,6 +36,7 @@ typedef struct tg_opened_request {
     const tg_http_header *headers; /* of ohttp */
     size_t num_headers;
     uint8_t request_sha256[TG_SHA256_BYTES]; /* of a JWE's text: the answer names it */
+    char kid[TG_MAX_KID_BYTES + 1];          /* of jwe: our key that it was sealed to */
     uint8_t reply[TG_P256_PUBLIC_BYTES];     /* of jwe: whom the answer is for */
     char reply_kid[TG_MAX_KID_BYTES + 1];    /* its own, or its thumbprint */
     tg_ohttp_reply ohttp_reply;

@@ -177,17 +177,6 @@ class Client:
             assert answer.status == inside.status
         return inside
 
-    def open_with_any_keys(self, sealed, answer):
-        """As open; where an answer is signed by a key that was published since, the keys are read again for that."""
-        try:
-            return self.open(sealed, answer)
-        except ValueError:
-            known, self.jwks = self.jwks, self.enclave.get("/.well-known/jwks.json").json
-            try:
-                return self.open(sealed, answer)
-            finally:
-                self.jwks = known
-
     def call(self, kind, body, **options):
         sealed = self.seal(kind, body, **options)
         return self.open(sealed, self.send(sealed))

@@ -88,6 +88,11 @@ static void tg_envelope_keys_of_next_epoch_still_open_what_the_last_published(vo
     assert_null(tg_envelope_keys_find(later, kid_at(published, 0)));
     assert_non_null(tg_envelope_keys_find(now, kid_at(of_next, 0))); /* a replica whose clock is behind */
     assert_string_equal(kid_at(of_next, 2), kid_at(published, 1));   /* answers signed before verify after */
+    const char *kid;
+    assert_non_null(tg_envelope_keys_signer_for(next, kid_at(published, 0), &kid));
+    assert_string_equal(kid, kid_at(published, 1)); /* whoever sealed to the old key knows the old signer */
+    assert_ptr_equal(tg_envelope_keys_signer_for(later, kid_at(published, 0), &kid),
+                     tg_envelope_keys_signer(later, &kid));
     const tg_ec_key *key = NULL;
     for (size_t i = 0; (key = tg_envelope_keys_find_ohttp(next, config.key_id, i)) != NULL; i++) {
         if (memcmp(tg_ec_key_public(key).ptr, config.public_key, sizeof config.public_key) == 0) {
