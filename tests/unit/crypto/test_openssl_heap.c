@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "support/case.h"
 
+#include <dlfcn.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -191,9 +192,28 @@ static void lock_without_the_right_to_lock_is_told(void **state)
     assert_int_equal(unlocked_code, TG_ERR_SYSTEM);
 }
 
+/* The libraries' calls are bound to it: what they look up is this program's. */
+static void cleanse_of_the_libraries_is_ours(void **state)
+{
+    (void)state;
+    Dl_info found, own;
+    void *bound = dlsym(RTLD_DEFAULT, "OPENSSL_cleanse");
+    uint8_t bytes[40];
+    assert_true(dladdr(bound, &found) != 0 && dladdr(&late_status, &own) != 0);
+    assert_ptr_equal(found.dli_fbase, own.dli_fbase);
+    for (size_t len = 0; len < sizeof bytes; len++) {
+        memset(bytes, 0x5a, sizeof bytes);
+        OPENSSL_cleanse(bytes, len);
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            assert_int_equal(bytes[i], i < len ? 0 : 0x5a);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cleanse_of_the_libraries_is_ours),
         cmocka_unit_test(free_block_is_wiped),
         cmocka_unit_test(realloc_wipes_what_it_moves_from),
         cmocka_unit_test(realloc_keeps_what_it_should),
