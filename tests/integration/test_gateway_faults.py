@@ -224,13 +224,15 @@ def test_answer_over_the_routes_limit_is_502_and_is_not_read_on(gateway):
 
 
 def test_answer_that_no_memory_is_set_aside_for_is_503(gateway):
+    """The longest answer that a route may take is all that is set aside for one request, and this one has a body too."""
+
     @raw
     def respond(_, sock):
-        sock.sendall(JSON_HEAD.encode() + b"Content-Length: 1000000000\r\n\r\n" + b" " * 1000)
+        sock.sendall(JSON_HEAD.encode() + b"Content-Length: 234881024\r\n\r\n" + b" " * 1000)
         sock.recv(1)
 
     backend = gateway.backend(respond=respond)
-    with gateway.serving([route("/r", backend, response={"max_bytes": 1 << 30})]):
+    with gateway.serving([route("/r", backend, response={"max_bytes": 234881024})]):
         gateway.deliver(gateway.bundle())
         refused(gateway, 503, "service_unavailable")
 
