@@ -182,10 +182,20 @@ static void check_pcrs(checking *it)
          it->policy->num_sets);
 }
 
+static bool asks_for_manifest(const tg_attest_policy *policy)
+{
+    return policy->dek_fingerprints != NULL || policy->schemas != NULL || policy->client_ca != NULL ||
+           policy->settings != NULL || policy->routes != NULL;
+}
+
 static void check_manifest(checking *it, tg_slice text)
 {
     uint8_t digest[32];
     json_error_t error;
+    if (text.len == 0 && asks_for_manifest(it->policy)) {
+        note(it, "manifest", TG_CHECK_FAILED, "there is none beside the document, and the policy says what it holds");
+        return;
+    }
     if (text.len == 0) {
         note(it, "manifest", TG_CHECK_SKIPPED, "there is none beside the document");
         return;

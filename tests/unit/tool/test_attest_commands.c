@@ -336,6 +336,25 @@ static void verify_policy_lists_without_their_member_fail(void **state)
     assert_row("client_ca", "failed");
 }
 
+/* Whoever passes an answer on could leave the manifest out. */
+static void verify_policy_lists_without_a_manifest_fail(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"dek_fingerprints", "schemas", "client_ca", "settings", "routes"};
+    for (size_t i = 0; i < TG_COUNT(lists); i++) {
+        char policy[128];
+        snprintf(policy, sizeof policy, "{\"%s\": [\"" SPKI_HEX "\"]}", lists[i]);
+        write_file("policy.json", tg_slice_str(policy));
+        assert_int_equal(
+            run("verify", VECTOR("doc-11.cbor"), "--policy", path_of("policy.json"), "--allow", "any-image", NULL), 1);
+        assert_row("manifest", "failed");
+    }
+    write_file("policy.json", TG_LIT("{\"max_age_s\": 999999999}"));
+    assert_int_equal(
+        run("verify", VECTOR("doc-11.cbor"), "--policy", path_of("policy.json"), "--allow", "any-image", NULL), 0);
+    assert_row("manifest", "skipped");
+}
+
 static void verify_routes_are_compared_where_the_manifest_has_them(void **state)
 {
     (void)state;
@@ -486,6 +505,7 @@ int main(void)
         cmocka_unit_test(verify_policy_lists_that_match_pass),
         cmocka_unit_test(verify_policy_lists_that_differ_fail),
         cmocka_unit_test(verify_policy_lists_without_their_member_fail),
+        cmocka_unit_test(verify_policy_lists_without_a_manifest_fail),
         cmocka_unit_test(verify_routes_are_compared_where_the_manifest_has_them),
         cmocka_unit_test(verify_genuine_documents_by_aws_root),
         cmocka_unit_test(verify_inputs_that_are_none_are_said),
