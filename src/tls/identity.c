@@ -84,16 +84,31 @@ static tg_result hash_spki(tg_tls_identity *identity, tg_detail *detail)
     return is_done ? tg_ok() : tg_tls_fail_library(TG_ERR_LIBRARY, "certificate chain: public key", detail);
 }
 
+static bool is_curve_of_tls(const EVP_PKEY *key)
+{
+    static const char *const curves[] = {SN_X9_62_prime256v1, SN_secp384r1, SN_secp521r1};
+    char name[32];
+    if (EVP_PKEY_is_a(key, "EC") != 1 || EVP_PKEY_get_group_name(key, name, sizeof name, NULL) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < TG_COUNT(curves); i++) {
+        if (strcmp(name, curves[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The kinds that RFC 8446 §4.2.3 has signatures for, as far as our contexts take them. */
 static tg_result check_key_kind(EVP_PKEY *key, tg_detail *detail)
 {
     bool is_rsa = EVP_PKEY_is_a(key, "RSA") == 1;
-    if ((is_rsa && EVP_PKEY_get_bits(key) >= 2048 && EVP_PKEY_get_bits(key) <= 8192) || EVP_PKEY_is_a(key, "EC") == 1 ||
+    if ((is_rsa && EVP_PKEY_get_bits(key) >= 2048 && EVP_PKEY_get_bits(key) <= 8192) || is_curve_of_tls(key) ||
         EVP_PKEY_is_a(key, "ED25519") == 1) {
         return tg_ok();
     }
     tg_detail_set_reason(detail, "private key: %s of %d bits", EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key));
-    tg_detail_set_remedy(detail, "use P-256, P-384, Ed25519, or RSA of 2048 to 8192 bits");
+    tg_detail_set_remedy(detail, "use P-256, P-384, P-521, Ed25519, or RSA of 2048 to 8192 bits");
     return tg_fail(TG_ERR_UNSUPPORTED);
 }
 

@@ -132,7 +132,7 @@ static void parse_text_around_the_certificates_is_passed_over(void **state)
 static void parse_key_kinds_are_taken(void **state)
 {
     (void)state;
-    EVP_PKEY *keys[] = {EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), EVP_EC_gen("P-384"),
+    EVP_PKEY *keys[] = {EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), EVP_EC_gen("P-384"), EVP_EC_gen("P-521"),
                         EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
     for (size_t i = 0; i < TG_COUNT(keys); i++) {
         test_certificate made = test_issue(&(test_request){.subject = "x", .by = &root, .key = keys[i]});
@@ -176,6 +176,21 @@ static void parse_short_rsa_key_is_refused(void **state)
 {
     (void)state;
     refuse_key(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024), "private key: RSA of 1024 bits");
+}
+
+static void parse_key_of_a_curve_that_tls_has_not_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *curve, *reason;
+    } cases[] = {{"secp256k1", "private key: EC of 256 bits"},
+                 {"prime192v1", "private key: EC of 192 bits"},
+                 {"brainpoolP256r1", "private key: EC of 256 bits"}};
+    for (size_t i = 0; i < TG_COUNT(cases); i++) {
+        tg_buf_clear(&chain);
+        tg_buf_clear(&key);
+        refuse_key(EVP_PKEY_Q_keygen(NULL, NULL, "EC", cases[i].curve), cases[i].reason);
+    }
 }
 
 static void parse_encrypted_key_is_refused_with_a_remedy(void **state)
@@ -557,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parse_key_kinds_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_older_form_of_key_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_short_rsa_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_key_of_a_curve_that_tls_has_not_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_encrypted_key_is_refused_with_a_remedy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_key_of_another_certificate_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parse_key_of_another_kind_is_refused, set_up, tear_down),
