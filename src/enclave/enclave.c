@@ -164,14 +164,20 @@ static tg_result set_identity(enclave *self, tg_faults *faults)
     return tg_publisher_set_tls(self->publisher, tls);
 }
 
-/* A sealed delivery brought it: what the enclave shows from the next handshake on. */
+/* A sealed delivery brought it: what the enclave shows from the next handshake on. What cannot be shown is refused, and
+ * must not come back with the next reload. */
 static tg_result on_identity_delivered(tg_tls_identity *identity, void *owner)
 {
     enclave *self = owner;
     tg_faults faults;
     tg_faults_init(&faults);
+    tg_tls_identity *before = self->identity.delivered != NULL ? tg_tls_identity_ref(self->identity.delivered) : NULL;
     tg_enclave_identity_deliver(&self->identity, identity);
     tg_result result = set_identity(self, &faults);
+    if (!tg_is_ok(result)) {
+        tg_enclave_identity_deliver(&self->identity, before);
+    }
+    tg_tls_identity_unref(before);
     log_faults(TG_LOG_ERROR, &faults);
     tg_faults_done(&faults);
     return result;

@@ -139,7 +139,7 @@ tg_result tg_enclave_identity_load(tg_enclave_identity *identity, const tg_encla
 void tg_enclave_identity_deliver(tg_enclave_identity *identity, tg_tls_identity *delivered)
 {
     tg_tls_identity_unref(identity->delivered);
-    identity->delivered = tg_tls_identity_ref(delivered);
+    identity->delivered = delivered != NULL ? tg_tls_identity_ref(delivered) : NULL;
 }
 
 void tg_enclave_identity_done(tg_enclave_identity *identity)

@@ -26,7 +26,8 @@ typedef struct tg_enclave_identity {
  */
 TG_MUST_USE tg_result tg_enclave_identity_load(tg_enclave_identity *identity, const tg_enclave_settings *settings,
                                                tg_tls_tickets *tickets, tg_faults *faults, tg_tls_context **out_tls);
-/* tg_enclave_identity_deliver makes the next loads take this identity, of which a reference is taken. */
+/* tg_enclave_identity_deliver makes the next loads take this identity, of which a reference is taken; NULL: what they
+ * would take without. */
 void tg_enclave_identity_deliver(tg_enclave_identity *identity, tg_tls_identity *delivered);
 void tg_enclave_identity_done(tg_enclave_identity *identity);
 

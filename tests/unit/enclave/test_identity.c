@@ -1,6 +1,7 @@
 #include "enclave/identity.h"
 #include "support/folder.h"
 #include "support/logged.h"
+#include "sys/clock.h"
 #include "unit/enclave/parts.h"
 #include "unit/tls/issuer.h"
 
@@ -154,6 +155,30 @@ static void load_again_without_files_keeps_the_generated_one(void **state)
     tg_faults_done(&faults);
 }
 
+/* As after a delivery that was refused: nothing of it comes with the next reload. */
+static void load_after_a_delivery_that_was_taken_back_keeps_the_one_before(void **state)
+{
+    (void)state;
+    tg_faults faults;
+    tg_tls_identity *delivered = NULL;
+    tg_detail detail = {0};
+    assert_ok(load(NULL, NULL, NULL, &faults));
+    tg_faults_done(&faults);
+    const tg_tls_identity *generated = identity.identity;
+    assert_ok(tg_tls_identity_load(tg_test_path("tee.pem"), tg_test_path("tee.key"),
+                                   (int64_t)(tg_clock_unix_ms() / 1000), &delivered, &detail));
+    tg_enclave_identity_deliver(&identity, delivered);
+    tg_enclave_identity_deliver(&identity, NULL);
+    assert_ok(load(NULL, NULL, NULL, &faults));
+    tg_faults_done(&faults);
+    assert_ptr_equal(identity.identity, generated);
+    tg_enclave_identity_deliver(&identity, delivered);
+    assert_ok(load(NULL, NULL, NULL, &faults));
+    tg_faults_done(&faults);
+    assert_ptr_equal(identity.identity, delivered);
+    tg_tls_identity_unref(delivered);
+}
+
 static void load_again_what_is_at_fault_is_kept_alone(void **state)
 {
     (void)state;
@@ -190,6 +215,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(load_key_of_another_certificate_is_a_fault, begin, end),
         cmocka_unit_test_setup_teardown(load_reports_identity_and_authorities_together, begin, end),
         cmocka_unit_test_setup_teardown(load_again_without_files_keeps_the_generated_one, begin, end),
+        cmocka_unit_test_setup_teardown(load_after_a_delivery_that_was_taken_back_keeps_the_one_before, begin, end),
         cmocka_unit_test_setup_teardown(load_again_what_is_at_fault_is_kept_alone, begin, end),
     };
     return cmocka_run_group_tests(cases, set_up, tear_down);
