@@ -146,12 +146,26 @@ tg_result tg_secrets_files_replace(tg_secrets_files *files, const char *director
     return result;
 }
 
+/* Old files that have lost their first name and have nothing in its place yet: where keep_old could not link. */
+static void put_back_missing(const char *directory)
+{
+    for (size_t i = 0; i < TG_NUM_SECRET_FILES; i++) {
+        char path[PATH_MAX], old_path[PATH_MAX];
+        struct stat facts;
+        if (tg_is_ok(path_of(directory, i, "", path)) && tg_is_ok(path_of(directory, i, old_suffix, old_path)) &&
+            lstat(path, &facts) != 0 && errno == ENOENT) {
+            (void)rename(old_path, path);
+        }
+    }
+}
+
 /* Where a process was killed before its new set was in force, the old files are put back. */
 static void recover(const char *directory)
 {
     char first[PATH_MAX];
     tg_secrets_files files = {.directory = directory};
     if (!tg_is_ok(path_of(directory, 0, old_suffix, first)) || access(first, F_OK) != 0) {
+        put_back_missing(directory);
         drop(directory, old_suffix);
         drop(directory, new_suffix);
         return;

@@ -197,6 +197,11 @@ static void tg_secrets_files_prepare_after_a_kill_puts_the_old_back(void **state
     assert_ok(tg_secrets_files_prepare(tg_test_folder(), &detail));
     check_nothing_left();
     check_file("client.key", 0644, "old");
+    unlink(tg_test_path("client.key"));
+    tg_test_write_file("client.key.old", TG_LIT("old")); /* where there are no links: before the new had its name */
+    assert_ok(tg_secrets_files_prepare(tg_test_folder(), &detail));
+    check_nothing_left();
+    check_file("client.key", 0644, "old");
 }
 
 static void tg_secrets_store_apply_without_its_directory_keeps_the_old(void **state)
