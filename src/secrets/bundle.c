@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "outbound/origin.h"
+#include "tls/context.h"
 #include "tls/identity_chain.h"
 
 #include <jansson.h>
@@ -124,11 +125,31 @@ static tg_result unwrap(const json_t *value, const char *member, const json_t **
     return tg_ok();
 }
 
+/* What TLS takes is TLS's to say: a context is made for the try of it. */
+static tg_result try_client(const tg_bundle *bundle, tg_detail *detail)
+{
+    const tg_tls_client_settings settings = {.issuers = bundle->ca, .identity = bundle->client};
+    tg_tls_context *tried = NULL;
+    TG_TRY(tg_tls_context_new_client(&settings, &tried, detail));
+    tg_tls_context_unref(tried);
+    return tg_ok();
+}
+
+static tg_result try_server(const tg_bundle *bundle, tg_detail *detail)
+{
+    const tg_tls_server_settings settings = {.identity = bundle->server};
+    tg_tls_context *tried = NULL;
+    TG_TRY(tg_tls_context_new_server(&settings, &tried, detail));
+    tg_tls_context_unref(tried);
+    return tg_ok();
+}
+
 static tg_result make_client(const tg_slice parts[NUM_PARTS], int64_t now_unix_s, tg_bundle *bundle, tg_detail *detail)
 {
     TG_TRY(tg_tls_identity_parse(parts[PART_CERT], parts[PART_KEY], now_unix_s, &bundle->client, detail));
     TG_TRY(tg_tls_authorities_parse(parts[PART_CA], now_unix_s, &bundle->ca, detail));
     TG_TRY(tg_tls_identity_check_chain(bundle->client, bundle->ca, now_unix_s, detail));
+    TG_TRY(try_client(bundle, detail));
     TG_TRY(tg_secret_copy(parts[PART_CERT], &bundle->client_cert_pem));
     TG_TRY(tg_secret_copy(parts[PART_KEY], &bundle->client_key_pem));
     return tg_secret_copy(parts[PART_CA], &bundle->ca_pem);
@@ -161,6 +182,7 @@ static tg_result read_server(const json_t *value, const tg_bundle_rules *rules, 
     if (tg_is_ok(result)) {
         result = tg_tls_identity_parse(parts[PART_CERT], parts[PART_KEY], rules->now_unix_s, &bundle->server,
                                        &fault->detail);
+        result = tg_is_ok(result) ? try_server(bundle, &fault->detail) : result;
         result = tg_is_ok(result) ? result : refuse_as(fault, "bad_certificate", tls_name, result);
     }
     json_decref(own);

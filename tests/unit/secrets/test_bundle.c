@@ -189,11 +189,15 @@ static void tg_bundle_parse_certificates_that_do_not_fit_are_refused(void **stat
         &(test_request){.subject = "early", .by = &parts.authority, .from_s = TEST_DAY_S, .to_s = 2L * TEST_DAY_S});
     char *expired_pem = test_pem(test_append_certificate, &expired), *expired_key = test_pem(test_append_key, &expired);
     char *early_pem = test_pem(test_append_certificate, &early), *early_key = test_pem(test_append_key, &early);
+    test_certificate weak = test_issue(&(test_request){.subject = "weak", .by = &parts.authority});
+    assert_true(X509_sign(weak.certificate, parts.authority.key, EVP_sha1()) > 0);
+    char *weak_pem = test_pem(test_append_certificate, &weak), *weak_key = test_pem(test_append_key, &weak);
     (void)state;
     refuse_value(test_mtls(parts.cert, other.key, parts.ca), "bad_certificate", "does not belong");
     refuse_value(test_mtls(expired_pem, expired_key, parts.ca), "bad_certificate", "expired");
     refuse_value(test_mtls(early_pem, early_key, parts.ca), "bad_certificate", "not valid before");
     refuse_value(test_mtls(parts.cert, parts.key, other.ca), "bad_certificate", "does not lead");
+    refuse_value(test_mtls(weak_pem, weak_key, parts.ca), "bad_certificate", "too weak");
     refuse_value(test_mtls("", parts.key, parts.ca), "bad_certificate", "empty");
     refuse_value(test_mtls("-----BEGIN CERTIFICATE-----\\nhunter2", parts.key, parts.ca), "bad_certificate",
                  "no line breaks");
@@ -209,6 +213,9 @@ static void tg_bundle_parse_certificates_that_do_not_fit_are_refused(void **stat
     free(expired_key);
     free(early_pem);
     free(early_key);
+    free(weak_pem);
+    free(weak_key);
+    test_certificate_done(&weak);
     test_certificate_done(&expired);
     test_certificate_done(&early);
     test_parts_done(&parts);
