@@ -204,7 +204,7 @@ static inline void fake_gateway_publish(fake_gateway *self, SSL *ssl, bool is_jw
     tg_buf_done(&text);
 }
 
-static inline void fake_gateway_say(fake_gateway *self, SSL *ssl, bool is_jwe, tg_buf *out)
+static inline void fake_gateway_say(fake_gateway *self, SSL *ssl, bool is_jwe, unsigned status, tg_buf *out)
 {
     const char *type = is_jwe ? "application/jose" : "message/ohttp-res; x=y";
     static const char early[] = "{\"code\":\"iat_before_start\",\"message\":\"no\"}";
@@ -236,7 +236,7 @@ static inline void fake_gateway_say(fake_gateway *self, SSL *ssl, bool is_jwe, t
     assert_ok(tg_buf_append_byte(&self->last_answer, changed));
     assert_ok(tg_buf_append(&self->last_answer, tg_slice_from(bytes, changed_at + 1)));
     size_t len = self->forgery == FAKE_CUT_OFF ? bytes.len - 1 : bytes.len;
-    test_tls_answer(ssl, is_jwe ? self->status : 200, type, tg_buf_slice(&self->last_answer).ptr, len);
+    test_tls_answer(ssl, is_jwe ? status : 200, type, tg_buf_slice(&self->last_answer).ptr, len);
 }
 
 static inline void fake_gateway_serve(fake_enclave *enclave, SSL *ssl)
@@ -267,9 +267,10 @@ static inline void fake_gateway_serve(fake_enclave *enclave, SSL *ssl)
     } else {
         fake_answer_ohttp(self, content, &out);
     }
-    fake_gateway_say(self, ssl, is_jwe, &out);
-    self->answer_body = honest;
+    unsigned said = self->status;
+    self->answer_body = honest; /* before the answer: behind it, the fake is the test's again */
     self->status = status;
+    fake_gateway_say(self, ssl, is_jwe, said, &out);
     tg_buf_done(&out);
 }
 

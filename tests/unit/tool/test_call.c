@@ -32,8 +32,9 @@ static void begin(void)
     snprintf(url, sizeof url, "%s/process", fake.enclave.server.url);
 }
 
-#define CALL(...)       TOOL(secret, "call", url, "-d", "@-", ALLOWED, __VA_ARGS__)
-#define CALL_JWE()      TOOL(secret, "call", url, "-d", "@-", ALLOWED)
+#define CALL_WITH(...)  (test_tls_meet(0), test_tls_meet(TOOL(secret, "call", url, "-d", "@-", __VA_ARGS__)))
+#define CALL(...)       CALL_WITH(ALLOWED, __VA_ARGS__)
+#define CALL_JWE()      CALL_WITH(ALLOWED)
 #define CALL_OHTTP(...) CALL("--envelope", "ohttp", __VA_ARGS__)
 
 /* Neither what was sent nor what came back without being believed. */
