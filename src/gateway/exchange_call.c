@@ -73,7 +73,7 @@ static bool make_room(tg_exchange *exchange, size_t len)
 {
     size_t cap = exchange->body.cap;
     size_t wanted = cap < len / 2 ? len : cap * 2;
-    wanted = wanted < len ? len : wanted;
+    wanted = tg_size_max(len, tg_size_min(wanted, (size_t)exchange->route->max_answer_bytes));
     if (len <= cap) {
         return true;
     }

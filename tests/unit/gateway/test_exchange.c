@@ -186,6 +186,10 @@ static void run_without_the_budget_is_503(void **state)
              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1d4c0\r\n%0120000d\r\n0\r\n\r\n", 1);
     up.answer = answer;
     assert_refused_so(ask("{}"), 503, "service_unavailable");
+    /* No more is held for it than the route takes. */
+    ex.budget.max = 140000;
+    ex.route.max_answer_bytes = 120000;
+    assert_says(ask("{}"), "HTTP/1.1 200 OK\r\n");
     close_exchange();
     open_exchange(TG_CRYPTO_FIELDS);
     up.answer = OK_JSON "Content-Length: 21\r\n\r\n" KNOWN_CLEAR;
