@@ -112,18 +112,19 @@ static tg_result check_target(const tg_envelope_context *context, const tg_gatew
     static const tg_gateway_fault other_path = {
         .status = 400,
         .code = "inner_path",
-        .message = "the sealed request's path is neither the route's nor that of its backend"};
+        .message = "the sealed request's path is neither the route's nor, beside its name, the backend's"};
     if ((route->methods & 1u << tg_http_method_of(inside->method)) == 0) {
         return tg_opening_refuse(&other_method, TG_ERR_DENIED, out_fault);
     }
     if (!tg_slice_equal(inside->scheme, TG_LIT("https"))) {
         return tg_opening_refuse(&other_scheme, TG_ERR_UNSUPPORTED, out_fault);
     }
-    if (inside->authority.len > 0 && !is_same_authority(inside->authority, context->own_authority) &&
-        !is_same_authority(inside->authority, context->upstream_authority)) {
+    bool names_upstream = is_same_authority(inside->authority, context->upstream_authority);
+    if (inside->authority.len > 0 && !names_upstream && !is_same_authority(inside->authority, context->own_authority)) {
         return tg_opening_refuse(&other_authority, TG_ERR_MISMATCH, out_fault);
     }
-    bool is_upstreams = context->upstream_target.len > 0 && tg_slice_equal(inside->path, context->upstream_target);
+    /* The backends of two routes may have equal paths: without the name of one, a relay could choose between them. */
+    bool is_upstreams = names_upstream && tg_slice_equal(inside->path, context->upstream_target);
     if (!is_upstreams && !tg_slice_equal(inside->path, route->path)) {
         return tg_opening_refuse(&other_path, TG_ERR_MISMATCH, out_fault);
     }
