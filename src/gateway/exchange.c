@@ -61,7 +61,7 @@ static bool refuse_sealed(tg_exchange *exchange, const tg_gateway_fault *fault)
 {
     tg_buf *sealed = tg_http_answer_buf(exchange->request);
     tg_buf_clear(sealed);
-    if (!tg_is_ok(tg_envelope_step_seal_fault(&exchange->envelope, fault, exchange->marks.request_id, sealed))) {
+    if (!tg_is_ok(tg_envelope_step_seal_fault(&exchange->envelope, fault, exchange->seen_id, sealed))) {
         return false;
     }
     exchange->site->calls->refused(fault, exchange->site->owner);
@@ -203,7 +203,7 @@ static void seal_envelope(tg_exchange *exchange)
                                       .num_headers = exchange->headers.num_headers,
                                       .body = tg_buf_slice(&exchange->body)};
     tg_result result =
-        tg_envelope_step_seal(&exchange->envelope, &inside, exchange->marks.request_id, &exchange->sealed_hold, sealed);
+        tg_envelope_step_seal(&exchange->envelope, &inside, exchange->seen_id, &exchange->sealed_hold, sealed);
     if (!tg_is_ok(result)) {
         tg_exchange_refuse(exchange, result.code == TG_ERR_LIMIT ? &tg_exchange_no_budget : &tg_exchange_no_memory);
         return;
@@ -323,9 +323,13 @@ void tg_exchange_run(tg_exchange *exchange)
     exchange->tick.run = run_tick;
     if (!tg_is_ok(tg_request_marks_take(request->headers, request->num_headers, &exchange->marks))) {
         tg_exchange_refuse(exchange, &tg_exchange_no_memory);
-    } else if (!can_call(exchange)) {
         return;
-    } else if (exchange->route->decrypt == TG_CRYPTO_FIELDS) {
+    }
+    memcpy(exchange->seen_id, exchange->marks.request_id, sizeof exchange->seen_id);
+    if (!can_call(exchange)) {
+        return;
+    }
+    if (exchange->route->decrypt == TG_CRYPTO_FIELDS) {
         begin_open(exchange);
     } else if (exchange->route->decrypt != TG_CRYPTO_NONE) {
         begin_envelope(exchange);

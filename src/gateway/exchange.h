@@ -72,7 +72,8 @@ struct tg_exchange {
     tg_exchange_parts parts;
     tg_exchange_state state;
     tg_tick tick;
-    tg_request_marks marks;
+    tg_request_marks marks;                    /* for the backend */
+    char seen_id[TG_MAX_REQUEST_ID_BYTES + 1]; /* of the request outside any envelope: for logs, and around answers */
     tg_field_step fields;
     tg_envelope_step envelope;
     tg_upstream_call call;

@@ -121,7 +121,7 @@ static void log_failure(const tg_exchange *exchange, const tg_http_outcome *outc
                          &num_unlogged)) {
         tg_log(TG_LOG_WARN, "gateway", "upstream_failed", TG_F_STR("route", exchange->route->label),
                TG_F_STR("code", fault->code), TG_F_STR("reason", tg_http_outcome_format(outcome, text)),
-               TG_F_STR("request_id", exchange->marks.request_id), TG_F_UINT("unlogged", num_unlogged));
+               TG_F_STR("request_id", exchange->seen_id), TG_F_UINT("unlogged", num_unlogged));
     }
 }
 

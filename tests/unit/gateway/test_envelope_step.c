@@ -165,6 +165,7 @@ static void step_ohttp_hands_on_method_and_headers_from_the_inside(void **state)
     const char *answer = send_sealed("/process", OHTTP "X-Request-Id: outer\r\n");
     assert_says(answer, "HTTP/1.1 200 OK\r\n");
     assert_says(answer, "\r\nContent-Type: message/ohttp-res\r\n");
+    assert_says(answer, "\r\nX-Request-Id: outer\r\n");
     assert_int_equal(strncmp(up.asked, "PUT /work HTTP/1.1\r\n", 20), 0);
     assert_says(up.asked, "\r\nX-Request-Id: inner\r\n");
     assert_says(up.asked, "\r\n\r\na body");
@@ -173,6 +174,7 @@ static void step_ohttp_hands_on_method_and_headers_from_the_inside(void **state)
     assert_int_equal(message.status, 404);
     assert_slice(message.content, "no");
     assert_slice(tg_bhttp_find(&message.header, TG_LIT("content-type")), "text/plain");
+    assert_slice(tg_bhttp_find(&message.header, TG_LIT("x-request-id")), "inner");
     /* A path of another route: sealed, as all that is known by opening. */
     request.path = TG_LIT("/other");
     tg_gate_seal_ohttp(&gate, &request, TG_BHTTP_KNOWN_LENGTH, &reply);
