@@ -12,6 +12,7 @@ typedef struct filter {
     size_t num_listed;
     tg_slice options[TG_MAX_CONNECTION_OPTIONS]; /* what Connection names */
     size_t num_options;
+    bool is_answer;
     tg_http_header *headers;
     size_t num_headers;
 } filter;
@@ -88,11 +89,13 @@ static tg_result put_body_headers(filter *it, tg_slice content_type, bool is_as_
     return is_coded ? tg_fail(TG_ERR_UNSUPPORTED) : tg_ok();
 }
 
+/* Of an answer the Date is the server's: it writes its own, and takes no other. */
 static void put_listed(filter *it)
 {
     for (size_t i = 0; i < it->from.num_headers; i++) {
         const tg_http_header *header = &it->from.headers[i];
-        if (is_named(it->listed, it->num_listed, header->name) &&
+        bool is_servers = it->is_answer && tg_text_equal_nocase(header->name, TG_LIT("date"));
+        if (!is_servers && is_named(it->listed, it->num_listed, header->name) &&
             !is_named(it->options, it->num_options, header->name)) {
             put(it, header->name, header->value);
         }
@@ -126,6 +129,7 @@ tg_result tg_header_policy_answer(const tg_gateway_route *route, tg_header_list 
 {
     filter it;
     TG_TRY(start(&it, headers, route->response_headers, route->num_response_headers, arena));
+    it.is_answer = true;
     TG_TRY(put_body_headers(&it, content_type, route->encrypt == TG_CRYPTO_NONE));
     put(&it, TG_LIT("X-Request-Id"), tg_slice_str(marks->request_id));
     put_listed(&it);

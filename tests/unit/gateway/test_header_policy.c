@@ -183,10 +183,11 @@ static void answer_what_is_not_listed_does_not_pass(void **state)
 static void answer_listed_ones_pass(void **state)
 {
     (void)state;
-    const tg_slice listed[] = {TG_LIT("x-cost"), TG_LIT("cache-control"), TG_LIT("set-cookie")};
-    const tg_http_header headers[] = {TG_HTTP_HEADER("Set-Cookie", "a=b"), TG_HTTP_HEADER("Set-Cookie", "c=d"),
-                                      TG_HTTP_HEADER("Cache-Control", "private"),
-                                      TG_HTTP_HEADER("Connection", "x-cost"), TG_HTTP_HEADER("X-Cost", "3")};
+    const tg_slice listed[] = {TG_LIT("x-cost"), TG_LIT("cache-control"), TG_LIT("set-cookie"), TG_LIT("date")};
+    const tg_http_header headers[] = {
+        TG_HTTP_HEADER("DATE", "the server's"), TG_HTTP_HEADER("Set-Cookie", "a=b"),
+        TG_HTTP_HEADER("Set-Cookie", "c=d"),    TG_HTTP_HEADER("Cache-Control", "private"),
+        TG_HTTP_HEADER("Connection", "x-cost"), TG_HTTP_HEADER("X-Cost", "3")};
     route.response_headers = listed;
     route.num_response_headers = TG_COUNT(listed);
     assert_passes(tg_header_policy_answer, headers, TG_COUNT(headers), TG_LIT("application/jose"),
