@@ -260,9 +260,12 @@ bool tg_gateway_api_head(tg_site *site, tg_http_request *request)
     }
     request->route = route->label;
     request->user = NULL;
-    if ((route->methods & TG_METHOD_BIT(request->method)) == 0) {
+    /* RFC 9458 §5: what carries ohttp is a POST; the route's methods are those inside. */
+    bool is_inside = route->decrypt == TG_CRYPTO_OHTTP;
+    unsigned methods = is_inside ? TG_METHOD_BIT(TG_HTTP_POST) : route->methods;
+    if ((methods & TG_METHOD_BIT(request->method)) == 0) {
         tg_measures_refused("method_not_allowed");
-        tg_http_respond_not_allowed(request, route->allow);
+        tg_http_respond_not_allowed(request, is_inside ? "POST" : route->allow);
     } else {
         begin(site, route, request);
     }

@@ -13,6 +13,8 @@
     "{\"path\": \"/fields\", " LISTED ", \"request\": {\"decrypt\": \"fields\"}, " NOWHERE "},"                        \
     "{\"path\": \"/named\", " LISTED ", \"request\": {\"decrypt\": \"fields\", \"schema\": \"b\"}, " NOWHERE "},"      \
     "{\"path\": \"/sealed\", \"response\": {\"encrypt\": \"fields\", \"schema\": \"b\"}, " NOWHERE "},"                \
+    "{\"path\": \"/inside\", \"methods\": [\"GET\", \"PUT\"], \"request\": {\"decrypt\": \"ohttp\"},"                  \
+    " \"response\": {\"encrypt\": \"ohttp\"}, " NOWHERE "},"                                                           \
     "{\"path\": \"/value\", \"upstream\": {\"value\": \"ECS_WATERMARK_ENDPOINT\", \"timeout_ms\": 600000}}]}"
 
 static void open_gateway(void)
@@ -53,6 +55,10 @@ static void head_finds_routes_beside_the_apis_own_paths(void **state)
     const char *answer = site_get("/fields");
     assert_int_equal(site_status(answer), 405);
     assert_non_null(strstr(answer, "\r\nAllow: POST\r\n"));
+    answer = site_get("/inside"); /* its methods are those of the sealed requests */
+    assert_int_equal(site_status(answer), 405);
+    assert_non_null(strstr(answer, "\r\nAllow: POST\r\n"));
+    assert_true(is_error(site_post("/inside", SITE_JSON, "{}"), 415, "unsupported_media_type"));
     close_gateway();
 }
 
