@@ -48,6 +48,10 @@ static tg_result check_header(const tg_gateway_route *route, const tg_jwe *jwe, 
         .status = 400,
         .code = "reply_jwk_missing",
         .message = "the protected header must hold the key that the answer is sealed to, in `reply_jwk`"};
+    static const tg_gateway_fault no_path = {
+        .status = 400,
+        .code = "path_missing",
+        .message = "it asks for a sealed answer, and this route gives none: name the path, or leave `reply_jwk` out"};
     static const tg_gateway_fault other_path = {
         .status = 400, .code = "path_mismatch", .message = "the envelope was made for another path"};
     if (!jwe->has_issued) {
@@ -55,6 +59,10 @@ static tg_result check_header(const tg_gateway_route *route, const tg_jwe *jwe, 
     }
     if (route->encrypt == TG_CRYPTO_JWE && !jwe->has_reply) {
         return tg_opening_refuse(&no_reply, TG_ERR_NOT_FOUND, out_fault);
+    }
+    /* Whoever relays it could choose this route so as to read the answer. */
+    if (route->encrypt != TG_CRYPTO_JWE && jwe->has_reply && jwe->path[0] == 0) {
+        return tg_opening_refuse(&no_path, TG_ERR_NOT_FOUND, out_fault);
     }
     if (jwe->path[0] != 0 && !tg_slice_equal(tg_slice_str(jwe->path), route->path)) {
         return tg_opening_refuse(&other_path, TG_ERR_MISMATCH, out_fault);

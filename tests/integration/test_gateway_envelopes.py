@@ -159,6 +159,9 @@ def test_jwe_names_its_content_and_may_go_unanswered_by_envelope(client, backend
     plain = client.send(client.seal_jwe(SECRET, reply_jwk=None), path="/jwe-in")
     assert plain.status == 200 and plain.json["answer of the backend"] == SECRET.decode()
     assert backend.requests[-1].header("content-length") == str(len(SECRET))
+    assert_refused_plainly(client.send(client.seal_jwe(SECRET), path="/jwe-in"), 400, "path_missing")
+    plain = client.send(client.seal_jwe(SECRET, path="/jwe-in"), path="/jwe-in")
+    assert plain.status == 200 and plain.json["answer of the backend"] == SECRET.decode()
 
 
 def run_jose(*arguments, given=b""):

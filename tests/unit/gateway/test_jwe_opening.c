@@ -307,6 +307,16 @@ static void opening_jwe_route_that_does_not_seal_needs_no_reply_key(void **state
     assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
     assert_gate_refused(&gate, 409, "replayed");
     assert_false(gate.opened.seals_answer);
+    /* One that expects a sealed answer must have been made for this route. */
+    recipient = tg_gate_recipient(&gate);
+    recipient.path = NULL;
+    tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
+    assert_false(tg_is_ok(tg_gate_open_sealed(&gate)));
+    assert_gate_refused(&gate, 400, "path_missing");
+    recipient.path = "/process";
+    tg_gate_seal_jwe(&gate, &recipient, TG_LIT("{}"));
+    assert_ok(tg_gate_open_sealed(&gate));
+    assert_false(gate.opened.seals_answer);
     tg_gate_tear_down(&gate);
 }
 
