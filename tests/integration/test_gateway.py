@@ -16,6 +16,8 @@ from conftest import SOURCE, _take_port
 from enclave_cases import assert_refused, metric
 from gateway_cases import Gateway, answer_of, route
 
+pytestmark = pytest.mark.sanitize
+
 CALLERS = ["caller.example"]
 
 

@@ -18,6 +18,7 @@ from enclave_cases import compose, metric
 from gateway_cases import Gateway, answer_of, route
 from gateway_clients import PATHS, Client, Peers, base64url, wait_until_fresh
 
+pytestmark = pytest.mark.sanitize
 SECRET = b'{"card": "4111-1111-1111-1111", "memo": "nobody else may read this"}'
 MARKS = (b"4111-1111", b"nobody else", b"answer of the backend")
 LIMIT = 100000
