@@ -123,8 +123,11 @@ static void as_header(tg_slice input)
 
 static void as_content(tg_slice input)
 {
-    const tg_jwe_recipient recipient = {
-        .point = tg_slice_of(point, sizeof point), .kid = kid, .issued_unix_s = NOW, .reply = tg_ec_key_public(reply)};
+    const tg_jwe_recipient recipient = {.point = tg_slice_of(point, sizeof point),
+                                        .kid = kid,
+                                        .path = "/process",
+                                        .issued_unix_s = NOW,
+                                        .reply = tg_ec_key_public(reply)};
     tg_buf text;
     tg_buf_init(&text, 2 * input.len + 8192);
     need(tg_is_ok(tg_jwe_seal(&recipient, input, &text)));
